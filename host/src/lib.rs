@@ -1,1 +1,3 @@
-//! To be written.
+//! The `lunlab` command as a library: finds a kernel, builds its image, boots it, judges it.
+
+pub mod error;
