@@ -38,11 +38,7 @@ impl Error {
     }
 
     fn new(category: Category, message: impl Into<String>) -> Self {
-        Self {
-            category,
-            message: message.into(),
-            hint: None,
-        }
+        Self { category, message: message.into(), hint: None }
     }
 
     /// Adds what would mend it.
@@ -86,9 +82,7 @@ mod tests {
 
     #[test]
     fn context_goes_in_front_and_keeps_category_and_hint() {
-        let error = Error::usage("no such kernel")
-            .with_hint("try `debian`")
-            .context("--kernel x");
+        let error = Error::usage("no such kernel").with_hint("try `debian`").context("--kernel x");
         assert_eq!(error.to_string(), "--kernel x: no such kernel");
         assert_eq!(error.category(), Category::Usage);
         assert_eq!(error.hint(), Some("try `debian`"));

@@ -1,3 +1,5 @@
 //! The `lunlab` command as a library: finds a kernel, builds its image, boots it, judges it.
 
+pub mod cache;
+pub mod digest;
 pub mod error;
