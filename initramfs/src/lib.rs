@@ -1,1 +1,3 @@
-//! To be written.
+//! Initramfs images for kernels under test: newc archives and what goes into them.
+
+pub mod decompress;

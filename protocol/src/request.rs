@@ -1,0 +1,130 @@
+//! What the host asks of the guest.
+//!
+//! The run's segment of the image holds a [`crate::hello::Hello`] and then the first requests, in
+//! the same frames as on the control stream, so that the agent starts without waiting for anyone.
+
+use crate::target::Description;
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+
+/// A request. Variants are only ever added at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request<'a> {
+    /// How to reach the host. Only in the run's segment, and first there.
+    Channel(Channel),
+    /// Load this module next, in the order given.
+    Module(#[serde(borrow)] Module<'a>),
+    /// One item of the target's description.
+    Describe(#[serde(borrow)] Description<'a>),
+    /// Apply what was described. Answered by events up to `TargetReady` or `ProvisionFailed`.
+    Provision,
+    /// Dial the host and connect the new stream to the portal at this guest address.
+    OpenStream {
+        /// The number to say in the stream's hello; never 0.
+        stream: u32,
+        /// TCP port on 127.0.0.1 of the guest.
+        port: u16,
+    },
+    /// Run a workload in the guest.
+    Benchmark(#[serde(borrow)] Benchmark<'a>),
+    /// Make something go wrong, to see that it is noticed. A [`Provocation`] code.
+    Provoke(u32),
+    /// Tear the target down, then send `Finished`, wait for [`Request::Acknowledge`], power off.
+    Finish,
+    /// `Finished` has arrived.
+    Acknowledge,
+}
+
+/// The way to the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Channel {
+    /// AF_VSOCK to CID 2: a connection for each stream.
+    Vsock {
+        /// The host's port.
+        port: u32,
+    },
+    /// Two named virtio-serial ports: [`CONTROL_PORT`] and [`STREAMS_PORT`].
+    VirtioSerial,
+}
+
+/// The virtio-serial port that carries the control stream.
+pub const CONTROL_PORT: &str = "lunlab.control";
+
+/// The virtio-serial port that carries all other streams, see [`crate::mux`].
+pub const STREAMS_PORT: &str = "lunlab.streams";
+
+/// A module in the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Module<'a> {
+    /// Absolute path of the uncompressed module.
+    pub path: &'a str,
+    /// Needed to reach the host, so loaded before it is dialled.
+    pub channel: bool,
+}
+
+/// A workload and its parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Benchmark<'a> {
+    /// Its number in the run; its events carry it.
+    pub number: u32,
+    /// The workload's name.
+    pub workload: &'a str,
+    /// Parameters as in the spec.
+    #[serde(borrow)]
+    pub parameters: Vec<Parameter<'a>, 16>,
+}
+
+/// One parameter of a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parameter<'a> {
+    /// The key in the spec.
+    pub key: &'a str,
+    /// The value as text.
+    pub value: &'a str,
+}
+
+/// Things that can be made to go wrong; they travel as integers because the list will grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provocation {
+    /// Panic by sysrq `c`.
+    Panic,
+    /// An oops in a worker thread: LIO's store of `emulate_tpu` before `enable`
+    /// (drivers/target/target_core_configfs.c).
+    Oops,
+    /// The guest goes on but never finishes.
+    Hang,
+    /// PID 1 exits.
+    AgentExit,
+    /// PID 1 panics in its own code.
+    AgentPanic,
+}
+
+impl Provocation {
+    /// All of them, in the order of their codes.
+    pub const ALL: [Self; 5] =
+        [Self::Panic, Self::Oops, Self::Hang, Self::AgentExit, Self::AgentPanic];
+
+    /// The code on the wire.
+    #[must_use]
+    pub fn code(self) -> u32 {
+        Self::ALL.iter().zip(0..).find(|(each, _)| **each == self).map_or(u32::MAX, |(_, n)| n)
+    }
+
+    /// The provocation of a code; `None` for one this build does not know.
+    #[must_use]
+    pub fn from_code(code: u32) -> Option<Self> {
+        usize::try_from(code).ok().and_then(|n| Self::ALL.get(n).copied())
+    }
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Panic => "panic",
+            Self::Oops => "oops",
+            Self::Hang => "hang",
+            Self::AgentExit => "agent-exit",
+            Self::AgentPanic => "agent-panic",
+        }
+    }
+}
