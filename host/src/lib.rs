@@ -1,1 +1,6 @@
-//! To be written.
+//! The `lunlab` command as a library: finds a kernel, builds its image, boots it, judges it.
+
+pub mod cache;
+pub mod digest;
+pub mod error;
+pub mod kernel;

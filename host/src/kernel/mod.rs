@@ -1,0 +1,4 @@
+//! The kernel under test.
+
+pub mod bzimage;
+pub mod elf;
