@@ -123,16 +123,32 @@ impl Decoder {
         let Some(length) = self.length() else { return Ok(None) };
         let n = usize::from(length);
         match length.to_le_bytes() {
-            END => self.over(Frame::End),
-            RESET => self.over(Frame::Reset),
+            END | RESET => self.state = State::Over,
             _ if n > MAX_PAYLOAD => {
                 self.state = State::Over;
-                Err(FrameError::Length(length))
+                return Err(FrameError::Length(length));
             }
             _ => {
                 self.fill_to(HEADER + n, input);
-                Ok(self.payload(n))
+                if self.filled == HEADER + n {
+                    self.state = State::Taken;
+                }
             }
+        }
+        Ok(self.current())
+    }
+
+    /// The frame that the last [`Decoder::feed`] gave, once more.
+    #[must_use]
+    pub fn current(&self) -> Option<Frame<'_>> {
+        let length = self.length()?;
+        match length.to_le_bytes() {
+            END if self.state == State::Over => Some(Frame::End),
+            RESET if self.state == State::Over => Some(Frame::Reset),
+            _ if self.state == State::Taken => {
+                self.buffer.get(HEADER..HEADER + usize::from(length)).map(Frame::Payload)
+            }
+            _ => None,
         }
     }
 
@@ -152,19 +168,6 @@ impl Decoder {
             return None;
         }
         self.buffer.first_chunk::<HEADER>().map(|header| u16::from_le_bytes(*header))
-    }
-
-    fn over(&mut self, frame: Frame<'static>) -> Result<Option<Frame<'_>>, FrameError> {
-        self.state = State::Over;
-        Ok(Some(frame))
-    }
-
-    fn payload(&mut self, length: usize) -> Option<Frame<'_>> {
-        if self.filled < HEADER + length {
-            return None;
-        }
-        self.state = State::Taken;
-        self.buffer.get(HEADER..HEADER + length).map(Frame::Payload)
     }
 
     fn fill_to(&mut self, wanted: usize, input: &mut &[u8]) {

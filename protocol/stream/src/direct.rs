@@ -1,0 +1,179 @@
+//! A stream that has a descriptor to itself: a connected vsock or Unix socket, or the virtio-serial
+//! port that carries control.
+
+use crate::{Abort, Error, Received, Receive, Stream, Transmit, time_left};
+use lunlab_protocol::frame::{Decoder, END, Frame, HEADER, MAX_PAYLOAD, RESET, header, is_whole};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{Errno, IoSlice, retry_on_intr, write, writev};
+use rustix::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Bytes read at once: a few frames, so that bulk needs few calls.
+const READ_SIZE: usize = 64 * 1024;
+
+/// Frames written at once.
+const BATCH: usize = 32;
+
+/// Makes a stream of a connected descriptor in blocking mode.
+#[must_use]
+pub fn stream(fd: OwnedFd) -> Stream {
+    let fd = Arc::new(fd);
+    Stream {
+        sender: Box::new(Sender { fd: Arc::clone(&fd) }),
+        receiver: Box::new(Receiver::new(Arc::clone(&fd))),
+        abort: Arc::new(Breaker { fd }),
+    }
+}
+
+/// Writes frames to a descriptor.
+pub(crate) struct Sender {
+    fd: Arc<OwnedFd>,
+}
+
+impl Sender {
+    pub(crate) fn new(fd: Arc<OwnedFd>) -> Self {
+        Self { fd }
+    }
+
+    /// Writes one frame whose payload is in pieces.
+    pub(crate) fn send_parts(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
+        let head = header(parts.iter().map(|part| part.len()).sum())?;
+        let mut all = Vec::with_capacity(parts.len() + 1);
+        all.push(IoSlice::new(&head));
+        all.extend(parts.iter().filter(|part| !part.is_empty()).map(|part| IoSlice::new(part)));
+        write_all(&self.fd, &mut all)
+    }
+
+    fn send_batch<'a>(
+        &mut self,
+        batch: impl Iterator<Item = &'a [u8]> + Clone,
+    ) -> Result<(), Error> {
+        let mut heads = [[0; HEADER]; BATCH];
+        for (head, payload) in heads.iter_mut().zip(batch.clone()) {
+            *head = header(payload.len())?;
+        }
+        let frames = heads.iter().zip(batch);
+        let mut all: Vec<_> = frames
+            .flat_map(|(head, payload)| [IoSlice::new(head), IoSlice::new(payload)])
+            .collect();
+        write_all(&self.fd, &mut all)
+    }
+}
+
+impl Transmit for Sender {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let mut batches = bytes.chunks(BATCH * MAX_PAYLOAD);
+        batches.try_for_each(|batch| self.send_batch(batch.chunks(MAX_PAYLOAD)))
+    }
+
+    fn send_each(&mut self, payloads: &[&[u8]]) -> Result<(), Error> {
+        payloads.chunks(BATCH).try_for_each(|batch| self.send_batch(batch.iter().copied()))
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        write_all(&self.fd, &mut [IoSlice::new(&END)])
+    }
+}
+
+fn write_all(fd: &OwnedFd, mut parts: &mut [IoSlice<'_>]) -> Result<(), Error> {
+    while !parts.is_empty() {
+        let n = retry_on_intr(|| writev(fd, parts))?;
+        if n == 0 {
+            return Err(Error::Closed);
+        }
+        IoSlice::advance_slices(&mut parts, n);
+    }
+    Ok(())
+}
+
+/// Reads frames from a descriptor.
+pub(crate) struct Receiver {
+    fd: Arc<OwnedFd>,
+    decoder: Box<Decoder>,
+    buffer: Vec<u8>,
+    /// What of `buffer` was read and not decoded yet.
+    unread: std::ops::Range<usize>,
+}
+
+impl Receiver {
+    pub(crate) fn new(fd: Arc<OwnedFd>) -> Self {
+        let buffer = vec![0; READ_SIZE];
+        Self { fd, decoder: Box::new(Decoder::new()), buffer, unread: 0..0 }
+    }
+
+    fn unread(&self) -> &[u8] {
+        self.buffer.get(self.unread.clone()).unwrap_or(&[])
+    }
+
+    /// Reads more, waiting for it at most until the deadline.
+    fn fill(&mut self, deadline: Option<Instant>) -> Result<(), Error> {
+        if deadline.is_some() && !wait_readable(&self.fd, deadline)? {
+            return Err(Error::Silent(self.decoder.partial()));
+        }
+        match retry_on_intr(|| rustix::io::read(&*self.fd, &mut self.buffer))? {
+            0 => Err(Error::Closed),
+            n => {
+                self.unread = 0..n;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Receive for Receiver {
+    fn receive(&mut self, deadline: Option<Instant>) -> Result<Received<'_>, Error> {
+        loop {
+            let mut input = self.buffer.get(self.unread.clone()).unwrap_or(&[]);
+            let before = input.len();
+            // The frame is looked at twice, as a borrow that is returned cannot live on in the
+            // loop: once to see that it is there, once more to hand it out.
+            let whole = self.decoder.feed(&mut input)?.is_some();
+            self.unread.start += before - input.len();
+            if whole {
+                break;
+            }
+            self.fill(deadline)?;
+        }
+        match self.decoder.current() {
+            Some(Frame::Payload(payload)) => Ok(Received::Payload(payload)),
+            Some(Frame::End) => Ok(Received::End),
+            Some(Frame::Reset) | None => Err(Error::Reset),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.decoder.partial().is_none() && is_whole(self.unread())
+    }
+}
+
+/// Waits until there is something to read, or the peer closed; false when the deadline passes.
+fn wait_readable(fd: &OwnedFd, deadline: Option<Instant>) -> Result<bool, Error> {
+    let mut fds = [PollFd::new(fd, PollFlags::IN)];
+    let timeout = time_left(deadline);
+    match retry_on_intr(|| poll(&mut fds, timeout.as_ref())) {
+        Ok(n) => Ok(n > 0),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+struct Breaker {
+    fd: Arc<OwnedFd>,
+}
+
+impl Abort for Breaker {
+    fn abort(&self) {
+        // Best effort: a peer that does not read, or is gone, learns it by the shutdown. Sent in
+        // one piece or not at all; between a frame's pieces it is garbage, which ends it as well.
+        let _sent = retry_on_intr(|| match rustix::net::send(
+            &*self.fd,
+            &RESET,
+            rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL,
+        ) {
+            Err(Errno::NOTSOCK) => write(&*self.fd, &RESET),
+            other => other,
+        });
+        let _closed = rustix::net::shutdown(&*self.fd, Shutdown::Both);
+    }
+}
