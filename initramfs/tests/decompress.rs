@@ -1,5 +1,7 @@
 //! What the system's compressors write, this crate reads.
 
+#![cfg(test)]
+
 use lunlab_initramfs::decompress::{Compression, Error, decompress};
 use proptest::prelude::*;
 use std::io::Write;
