@@ -1,6 +1,9 @@
 //! The `lunlab` command as a library: finds a kernel, builds its image, boots it, judges it.
 
+pub mod accelerator;
+pub mod agent_image;
 pub mod cache;
 pub mod digest;
 pub mod error;
 pub mod kernel;
+pub mod qemu;
