@@ -1,1 +1,4 @@
-//! To be written.
+//! The host side of lunlab: what a run is asked to do, what the kernel under test did, and what
+//! that amounts to.
+
+pub mod spec;
