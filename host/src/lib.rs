@@ -1,4 +1,6 @@
 //! The host side of lunlab: what a run is asked to do, what the kernel under test did, and what
 //! that amounts to.
 
+pub mod detect;
 pub mod spec;
+pub mod verdict;
