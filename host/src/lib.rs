@@ -3,7 +3,16 @@
 pub mod accelerator;
 pub mod agent_image;
 pub mod cache;
+pub mod detect;
 pub mod digest;
 pub mod error;
+pub mod guardian;
+pub mod image;
 pub mod kernel;
+pub mod portal;
 pub mod qemu;
+pub mod runtime_directory;
+pub mod spec;
+mod sys;
+pub mod transport;
+pub mod verdict;
