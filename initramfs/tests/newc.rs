@@ -281,7 +281,10 @@ fn every_cut_is_reported_with_its_place() {
         let (offset, problem) = problem(&whole[..length]);
         assert_eq!(problem, ReadProblem::Truncated, "{length}");
         // A cut may fall into the padding after an entry: then the next one is missing.
-        assert!(offset == last || offset == length.next_multiple_of(4), "{length}: {offset} {last}");
+        assert!(
+            offset == last || offset == length.next_multiple_of(4),
+            "{length}: {offset} {last}"
+        );
     }
 }
 
