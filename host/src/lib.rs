@@ -1,1 +1,3 @@
-//! To be written.
+//! The `lunlab` command's library.
+
+pub mod initiator;
