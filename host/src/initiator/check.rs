@@ -10,10 +10,10 @@ use std::time::Instant;
 use super::child::Reporter;
 use super::extents::{Extent, Reads, Stamping, Writes};
 use super::ffi::{DiscoveredTarget, Library};
-use super::job::{Check, Endpoint, ExpectedLun, Failure, FailureKind, Report, millis};
+use super::job::{Check, Endpoint, ExpectedLun, Failure, FailureKind, Limits, Report, millis};
 use super::link::Link;
 use super::random::{fresh_seed, spread};
-use super::scsi::{self, Capacity, Identity};
+use super::scsi::{self, Capacity, Command, Identity};
 use super::stamp::mix;
 
 /// Commands in flight; enough to hide the way there and back.
@@ -24,15 +24,10 @@ const READY_TRIES: u32 = 10;
 const POSITIONS_MAX: u32 = 65_536;
 
 pub(super) fn run(library: &Library, job: &Check, reporter: &mut Reporter) -> Result<(), Failure> {
-    if job.positions > POSITIONS_MAX {
-        let cause = format!("at most {POSITIONS_MAX} positions can be checked");
-        return Err(Failure::new(FailureKind::Usage, "check", cause));
-    }
+    check_numbers(job)?;
     let mut link = log_in(library, &job.target, &job.limits, reporter)?;
     discover(library, job, reporter)?;
-    if let Some(first) = job.luns.first() {
-        check_listed(&mut link, first.lun, &job.luns)?;
-    }
+    check_listed(&mut link, &job.luns)?;
     let seed = job.seed.unwrap_or_else(fresh_seed);
     for expected in &job.luns {
         check_lun(&mut link, job, expected, seed, reporter)?;
@@ -40,11 +35,22 @@ pub(super) fn run(library: &Library, job: &Check, reporter: &mut Reporter) -> Re
     link.logout()
 }
 
+fn check_numbers(job: &Check) -> Result<(), Failure> {
+    let usage = |cause| Err(Failure::new(FailureKind::Usage, "check", cause));
+    if job.positions > POSITIONS_MAX {
+        return usage(format!("positions {} is above {POSITIONS_MAX}", job.positions));
+    }
+    match job.luns.iter().find(|expected| expected.lun > scsi::LUN_MAX) {
+        Some(expected) => usage(format!("LUN {} is above {}", expected.lun, scsi::LUN_MAX)),
+        None => Ok(()),
+    }
+}
+
 /// Connects, logs in, and reports when that was.
 pub(super) fn log_in<'a>(
     library: &Library,
     target: &'a Endpoint,
-    limits: &'a super::job::Limits,
+    limits: &'a Limits,
     reporter: &mut Reporter,
 ) -> Result<Link<'a>, Failure> {
     let link = Link::to_target(library, target, limits)?;
@@ -78,7 +84,7 @@ fn portals_of(targets: &[DiscoveredTarget], ours: &Endpoint) -> Result<Vec<Strin
         let listed: Vec<_> = target.portals.iter().take(8).map(String::as_str).collect();
         return failure(format!("SendTargets lists it only at [{}]", listed.join(", ")));
     }
-    Ok(target.portals.iter().take(64).cloned().collect())
+    Ok(target.portals.iter().take(16).cloned().collect())
 }
 
 /// The address in `address:port,tag` (RFC 7143 13.8).
@@ -86,10 +92,10 @@ fn address_of(portal: &str) -> Option<SocketAddr> {
     portal.split(',').next()?.parse().ok()
 }
 
-fn check_listed(link: &mut Link<'_>, ask: u16, expected: &[ExpectedLun]) -> Result<(), Failure> {
-    let (command, len) = (scsi::report_luns(), usize::from(scsi::REPORT_LUNS_LEN));
-    wait_ready(link, ask)?;
-    let listed = scsi::parse_luns(&link.execute(ask, "REPORT LUNS", &command, len)?);
+/// LUN 0 answers REPORT LUNS also where it is no logical unit (SPC-4 6.33).
+fn check_listed(link: &mut Link<'_>, expected: &[ExpectedLun]) -> Result<(), Failure> {
+    let len = usize::from(scsi::REPORT_LUNS_LEN);
+    let listed = scsi::parse_luns(&insist(link, 0, "REPORT LUNS", &scsi::report_luns(), len)?);
     match expected.iter().find(|expected| !listed.contains(&expected.lun)) {
         None => Ok(()),
         Some(ExpectedLun { lun, .. }) => {
@@ -146,13 +152,13 @@ pub(super) fn prepare_lun(
     reporter: &mut Reporter,
 ) -> Result<Capacity, Failure> {
     // INQUIRY comes first: it is answered also where there is no logical unit, and says so
-    let data = link.execute(lun, "INQUIRY", &scsi::inquiry(), usize::from(scsi::INQUIRY_LEN))?;
+    let data = insist(link, lun, "INQUIRY", &scsi::inquiry(), usize::from(scsi::INQUIRY_LEN))?;
     let found = Identity::parse(&data);
     let not_a_disk = |cause: scsi::NotADisk| {
         Failure::new(FailureKind::Lun, format!("identify LUN {lun}"), cause.to_string())
     };
     let Identity { vendor, product, revision } = found.map_err(not_a_disk)?;
-    wait_ready(link, lun)?;
+    insist(link, lun, "TEST UNIT READY", &scsi::test_unit_ready(), 0)?;
     let capacity = read_capacity(link, lun)?;
     reporter.send(&Report::Capacity {
         ms: reporter.ms(),
@@ -164,14 +170,20 @@ pub(super) fn prepare_lun(
     Ok(capacity)
 }
 
-/// A fresh session is told of power-on and the like, one unit attention per command.
-fn wait_ready(link: &mut Link<'_>, lun: u16) -> Result<(), Failure> {
+/// A fresh session is told of power-on and the like: one unit attention for each command it sends.
+fn insist(
+    link: &mut Link<'_>,
+    lun: u16,
+    name: &str,
+    command: &Command,
+    len: usize,
+) -> Result<Box<[u8]>, Failure> {
     let mut tries = READY_TRIES;
     loop {
         tries -= 1;
-        match link.execute(lun, "TEST UNIT READY", &scsi::test_unit_ready(), 0) {
+        match link.execute(lun, name, command, len) {
             Err(failure) if failure.kind == FailureKind::Command && tries > 0 => {}
-            result => return result.map(drop),
+            result => return result,
         }
     }
 }

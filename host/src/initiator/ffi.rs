@@ -24,7 +24,7 @@ use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::scsi::{Command, Direction};
+use super::scsi::{Command, Direction, address};
 
 /// Names to try, the ABIs that were checked first. 7 is libiscsi 1.13 to 1.19.
 pub(super) const LIBRARY_NAMES: &[&str] =
@@ -375,7 +375,7 @@ impl Session {
         let flight = Flight { task, buffer: Box::into_raw(buffer), tag, submitted: Instant::now() };
         let ticket = &self.tickets[index];
         self.attach(ticket, &flight, command.direction, len);
-        let (api, context, lun) = (self.api, self.context.as_ptr(), c_int::from(lun));
+        let (api, context, lun) = (self.api, self.context.as_ptr(), c_int::from(address(lun)));
         let private = Rc::as_ptr(ticket).cast_mut().cast();
         let (task, no_data) = (flight.task.as_ptr(), ptr::null_mut());
         self.flights[index] = Some(flight);
@@ -586,7 +586,8 @@ unsafe fn portals_at(mut list: *const RawPortal) -> Vec<String> {
     portals
 }
 
-/// Text of the library or the target, bounded, on one line, without control characters.
+/// Text of the library or the target: bounded, on one line, without control characters, and
+/// without the library's function name and full stop around it.
 ///
 /// # Safety
 /// `text` is null or a C string.
@@ -597,8 +598,8 @@ unsafe fn text_at(text: *const c_char) -> String {
     // SAFETY: the caller's promise.
     let bytes = unsafe { CStr::from_ptr(text) }.to_bytes();
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(TEXT_MAX)]);
-    let line = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
-    line.collect()
+    let text = text.trim().trim_start_matches("iscsi_service: ").trim_end_matches('.');
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn c_string(text: &str) -> Result<CString, String> {

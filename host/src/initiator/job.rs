@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 /// Longest line either side accepts, its newline included.
 pub const MAX_LINE: usize = 64 * 1024;
 
+/// Longest name of a target or an initiator, in bytes.
+const NAME_MAX: usize = 223;
+
 /// One thing to do, on the child's stdin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "job", rename_all = "snake_case")]
@@ -95,6 +98,22 @@ pub struct Endpoint {
     /// Name of the initiator.
     #[serde(default = "default_initiator")]
     pub initiator: String,
+}
+
+impl Endpoint {
+    /// Refuses names that no target can have (RFC 7143 4.2.7): they would be cut or misread on the
+    /// way.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        for (what, name) in [("target", &self.iqn), ("initiator", &self.initiator)] {
+            if !(1..=NAME_MAX).contains(&name.len()) || !name.chars().all(|c| c.is_ascii_graphic())
+            {
+                let cause = format!("it has not 1 to {NAME_MAX} printable ASCII characters");
+                let attempted = format!("use the {what}'s name");
+                return Err(Failure::new(FailureKind::Usage, attempted, cause));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn default_initiator() -> String {
@@ -323,9 +342,9 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Milliseconds with fractions, as reports have them.
+/// Milliseconds down to the microsecond, as reports have them.
 pub(super) fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
+    (time.as_secs_f64() * 1e6).round() / 1000.0
 }
 
 /// Why a line could not be taken.
@@ -496,6 +515,17 @@ mod tests {
         ] {
             let error = parse::<Job>(line.as_bytes()).unwrap_err().to_string();
             assert!(error.contains("not understood") && !error.contains('\u{1b}'), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_no_target_can_have_are_refused() {
+        assert_eq!(endpoint().check(), Ok(()));
+        for name in ["", "a b", "a\0b", "ä", &"x".repeat(224)] {
+            let bad = Endpoint { iqn: name.to_owned(), ..endpoint() };
+            assert_eq!(bad.check().unwrap_err().kind, FailureKind::Usage, "{name:?}");
+            let bad = Endpoint { initiator: name.to_owned(), ..endpoint() };
+            assert!(bad.check().unwrap_err().attempted.contains("initiator"));
         }
     }
 

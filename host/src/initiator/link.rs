@@ -117,6 +117,7 @@ impl<'a> Link<'a> {
         target: &'a Endpoint,
         limits: &'a Limits,
     ) -> Result<Self, Failure> {
+        target.check()?;
         let attempted = format!("log in to {} at {}", target.iqn, target.portal);
         let session_type = SessionType::Normal { target: &target.iqn };
         Self::open(library, target, limits, session_type, &attempted)

@@ -50,7 +50,9 @@ fn usage(cause: String) -> Failure {
 fn check_numbers(job: &Randread) -> Result<(), String> {
     let &Randread { block_size, queue_depth, seconds, warmup_seconds, samples, .. } = job;
     let buffers = u64::from(block_size) * u64::from(queue_depth);
-    if !(1..=DEPTH_MAX).contains(&queue_depth) {
+    if job.lun > scsi::LUN_MAX {
+        Err(format!("LUN {} is above {}", job.lun, scsi::LUN_MAX))
+    } else if !(1..=DEPTH_MAX).contains(&queue_depth) {
         Err(format!("queue_depth {queue_depth} is not from 1 to {DEPTH_MAX}"))
     } else if !(1..=BLOCK_MAX).contains(&block_size) {
         Err(format!("block_size {block_size} is not from 1 to {BLOCK_MAX}"))
@@ -271,10 +273,10 @@ impl Tally {
 }
 
 fn micros(nanoseconds: u64) -> f64 {
-    Duration::from_nanos(nanoseconds).as_secs_f64() * 1e6
+    float(nanoseconds) / 1000.0
 }
 
-/// Counts of reads stay far below 2^53.
+/// Reads, and nanoseconds up to 100 s, stay far below 2^53.
 #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
 fn float(count: u64) -> f64 {
     count as f64
@@ -334,6 +336,7 @@ mod tests {
     fn numbers_out_of_range_are_refused() {
         assert_eq!(check_numbers(&job()), Ok(()));
         for bad in [
+            Randread { lun: 0x4000, ..job() },
             Randread { queue_depth: 0, ..job() },
             Randread { queue_depth: 1025, ..job() },
             Randread { block_size: 0, ..job() },

@@ -84,11 +84,23 @@ fn transfer(opcode: u8, lba: u64, blocks: u32) -> [u8; 16] {
     cdb
 }
 
+/// The largest LUN that flat space addressing can name.
+pub(super) const LUN_MAX: u16 = 0x3fff;
+
+/// The first two bytes of a LUN's address: peripheral device addressing up to 255, flat space
+/// addressing beyond (SAM-5 4.7).
+pub(super) fn address(lun: u16) -> u16 {
+    if lun < 256 { lun } else { 0x4000 | (lun & LUN_MAX) }
+}
+
+/// The largest logical block that is believed, far above any real one: buffers are made of them.
+const BLOCK_LEN_MAX: u32 = 64 * 1024;
+
 /// Size of a logical unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Capacity {
     pub(super) blocks: u64,
-    /// Bytes per logical block, never 0.
+    /// Bytes per logical block, 1 to 65536.
     pub(super) block_len: u32,
 }
 
@@ -101,7 +113,7 @@ impl Capacity {
             blocks: u64::from_be_bytes(*last).checked_add(1)?,
             block_len: u32::from_be_bytes(*block_len),
         };
-        (capacity.block_len > 0).then_some(capacity)
+        (1..=BLOCK_LEN_MAX).contains(&capacity.block_len).then_some(capacity)
     }
 
     /// Size in bytes, saturating.
@@ -175,7 +187,7 @@ fn single_level_lun(entry: &[u8; 8]) -> Option<u16> {
     match lun >> 14 {
         // peripheral device addressing on bus 0, and flat space addressing
         0 if lun < 256 => Some(lun),
-        1 => Some(lun & 0x3fff),
+        1 => Some(lun & LUN_MAX),
         _ => None,
     }
 }
@@ -219,6 +231,8 @@ mod tests {
         assert_eq!(Capacity::parse(&[0; 11]), None, "cut short");
         let mut huge = [0xff; 12];
         huge[7] = 0;
+        assert_eq!(Capacity::parse(&huge), None, "blocks of 4 GiB");
+        huge[8..].copy_from_slice(&512_u32.to_be_bytes());
         assert_eq!(Capacity::parse(&huge).unwrap().bytes(), u64::MAX);
     }
 
@@ -244,8 +258,7 @@ mod tests {
         let mut data = vec![0; 8 + 4 * 8];
         data[3] = 24;
         data[8 + 8 + 1] = 5;
-        data[8 + 16] = 0x41;
-        data[8 + 16 + 1] = 1;
+        data[8 + 16..][..2].copy_from_slice(&address(257).to_be_bytes());
         data[8 + 24 + 1] = 9; // beyond the listed length
         assert_eq!(parse_luns(&data), [0, 5, 257]);
         assert_eq!(parse_luns(&[0xff; 20]), [] as [u16; 0]);
