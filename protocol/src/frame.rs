@@ -138,7 +138,8 @@ impl Decoder {
         Ok(self.current())
     }
 
-    /// The frame that the last [`Decoder::feed`] gave, once more.
+    /// The frame that the last [`Decoder::feed`] gave, once more; the one that ended or reset the
+    /// stream for good.
     #[must_use]
     pub fn current(&self) -> Option<Frame<'_>> {
         let length = self.length()?;

@@ -40,6 +40,8 @@ pub enum MuxError {
     Kind(u8),
     /// A sender spent credit it did not have, or was given back more than it spent.
     Credit,
+    /// A stream that is open was opened again, or one more than a port may have.
+    Open(u32),
 }
 
 impl core::fmt::Display for MuxError {
@@ -48,6 +50,7 @@ impl core::fmt::Display for MuxError {
             Self::Length(n) => write!(f, "a mux frame of {n} bytes"),
             Self::Kind(kind) => write!(f, "a mux frame of unknown kind {kind}"),
             Self::Credit => f.write_str("a stream's credit was overdrawn"),
+            Self::Open(stream) => write!(f, "stream {stream} opened twice, or one too many"),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! A stream that has a descriptor to itself: a connected vsock or Unix socket, or the virtio-serial
 //! port that carries control.
 
-use crate::{Abort, Error, Received, Receive, Stream, Transmit, time_left};
+use crate::{Abort, Error, Receive, Received, Stream, Transmit, time_left};
 use lunlab_protocol::frame::{Decoder, END, Frame, HEADER, MAX_PAYLOAD, RESET, header, is_whole};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, IoSlice, retry_on_intr, write, writev};
 use rustix::net::Shutdown;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 /// Bytes read at once: a few frames, so that bulk needs few calls.
@@ -22,8 +22,8 @@ pub fn stream(fd: OwnedFd) -> Stream {
     let fd = Arc::new(fd);
     Stream {
         sender: Box::new(Sender { fd: Arc::clone(&fd) }),
-        receiver: Box::new(Receiver::new(Arc::clone(&fd))),
-        abort: Arc::new(Breaker { fd }),
+        abort: Arc::new(Breaker { fd: Arc::downgrade(&fd) }),
+        receiver: Box::new(Receiver::new(fd)),
     }
 }
 
@@ -103,6 +103,11 @@ impl Receiver {
         Self { fd, decoder: Box::new(Decoder::new()), buffer, unread: 0..0 }
     }
 
+    /// Closes the transport in both directions, where it can be: a character device cannot.
+    pub(crate) fn shut_down(&self) {
+        let _best_effort = rustix::net::shutdown(&*self.fd, Shutdown::Both);
+    }
+
     fn unread(&self) -> &[u8] {
         self.buffer.get(self.unread.clone()).unwrap_or(&[])
     }
@@ -127,11 +132,11 @@ impl Receive for Receiver {
         loop {
             let mut input = self.buffer.get(self.unread.clone()).unwrap_or(&[]);
             let before = input.len();
-            // The frame is looked at twice, as a borrow that is returned cannot live on in the
-            // loop: once to see that it is there, once more to hand it out.
-            let whole = self.decoder.feed(&mut input)?.is_some();
+            self.decoder.feed(&mut input)?;
             self.unread.start += before - input.len();
-            if whole {
+            // Handed out below: a borrow that is returned cannot live on in the loop. The frame
+            // that ended the stream stays current, so that asking again does not wait.
+            if self.decoder.current().is_some() {
                 break;
             }
             self.fill(deadline)?;
@@ -151,29 +156,32 @@ impl Receive for Receiver {
 /// Waits until there is something to read, or the peer closed; false when the deadline passes.
 fn wait_readable(fd: &OwnedFd, deadline: Option<Instant>) -> Result<bool, Error> {
     let mut fds = [PollFd::new(fd, PollFlags::IN)];
-    let timeout = time_left(deadline);
-    match retry_on_intr(|| poll(&mut fds, timeout.as_ref())) {
+    match retry_on_intr(|| poll(&mut fds, time_left(deadline).as_ref())) {
         Ok(n) => Ok(n > 0),
         Err(errno) => Err(errno.into()),
     }
 }
 
+/// Does not keep the descriptor open.
 struct Breaker {
-    fd: Arc<OwnedFd>,
+    fd: Weak<OwnedFd>,
 }
 
 impl Abort for Breaker {
     fn abort(&self) {
+        let Some(fd) = self.fd.upgrade() else { return };
         // Best effort: a peer that does not read, or is gone, learns it by the shutdown. Sent in
         // one piece or not at all; between a frame's pieces it is garbage, which ends it as well.
-        let _sent = retry_on_intr(|| match rustix::net::send(
-            &*self.fd,
-            &RESET,
-            rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL,
-        ) {
-            Err(Errno::NOTSOCK) => write(&*self.fd, &RESET),
-            other => other,
+        let _sent = retry_on_intr(|| {
+            match rustix::net::send(
+                &*fd,
+                &RESET,
+                rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL,
+            ) {
+                Err(Errno::NOTSOCK) => write(&*fd, &RESET),
+                other => other,
+            }
         });
-        let _closed = rustix::net::shutdown(&*self.fd, Shutdown::Both);
+        let _closed = rustix::net::shutdown(&*fd, Shutdown::Both);
     }
 }

@@ -18,10 +18,12 @@ const PIECE: usize = 64 * 1024;
 pub fn splice(tcp: &TcpStream, stream: Stream) -> std::io::Result<()> {
     let Stream { mut sender, mut receiver, abort } = stream;
     let up = tcp.try_clone()?;
+    // What comes was sent for a reason: it must not wait for an acknowledgement (Nagle).
+    tcp.set_nodelay(true)?;
     let breaker = Arc::clone(&abort);
     let outward = std::thread::Builder::new().name("portal-out".into()).spawn(move || {
         if tcp_to_stream(&up, &mut *sender).is_err() {
-            breaker.abort();
+            abort_both(&up, &*breaker);
         }
     })?;
     if stream_to_tcp(&mut *receiver, tcp).is_err() {
