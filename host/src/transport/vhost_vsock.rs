@@ -11,7 +11,10 @@ use lunlab_stream::direct;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use vsock::{VMADDR_CID_ANY, VMADDR_PORT_ANY, VsockAddr, VsockListener};
+use vsock::{VMADDR_CID_ANY, VsockAddr, VsockListener};
+
+/// Any free port (vsock(7)).
+const VMADDR_PORT_ANY: u32 = u32::MAX;
 
 /// The device.
 pub const DEVICE: &str = "/dev/vhost-vsock";
