@@ -5,5 +5,6 @@ pub mod agent_image;
 pub mod cache;
 pub mod digest;
 pub mod error;
+pub mod image;
 pub mod kernel;
 pub mod qemu;

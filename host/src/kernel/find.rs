@@ -71,7 +71,7 @@ impl Search<'_> {
     fn resolve(&self, path: &Path) -> PathBuf {
         match (path.strip_prefix("~"), std::env::var_os("HOME")) {
             (Ok(below), Some(home)) => Path::new(&home).join(below),
-            _ => self.base.join(path),
+            _ => std::path::absolute(self.base.join(path)).unwrap_or_else(|_| self.base.join(path)),
         }
     }
 
@@ -416,7 +416,7 @@ fn vmlinux_release(cache: &Cache, path: &Path) -> Result<Option<String>, Error> 
     if let Some(record) = cache.recall("release", &key) {
         return Ok(record.facts.first().cloned());
     }
-    let mut record = Record::default();
+    let mut record = Record::begin();
     record.depends_on(path);
     let release = parsed.release(&mut file).map_err(|error| unreadable(path, &error))?;
     record.facts.extend(release.clone());
