@@ -1,5 +1,4 @@
 //! Makes what the program embeds: the agent (where `LUNLAB_AGENT` names it) and the accelerator's probe guest.
-#![expect(clippy::print_stdout, reason = "a build script speaks to cargo on stdout")]
 
 use std::env;
 use std::error::Error;

@@ -155,7 +155,7 @@ fn remembered_probe(qemu: &Program, cache: &Cache) -> Result<Outcome, Error> {
     if let Some(outcome) = remembered.and_then(|record| from_facts(&record.facts, now())) {
         return Ok(outcome);
     }
-    let mut record = Record::default();
+    let mut record = Record::begin();
     record.depends_on(&qemu.path);
     let guest = cache.store("probe", GUEST)?.path;
     let outcome = run_guest(&qemu.path, &["-accel", "kvm", "-cpu", "host"], &guest, DEADLINE)?;
@@ -220,7 +220,11 @@ fn judge(status: ExitStatus, stderr: &str, deadline: Duration) -> Outcome {
     match (status.code(), status.signal(), complaint) {
         (Some(SURVIVED), _, _) => Outcome::Ran,
         (Some(INT3_NOT_TAKEN), _, _) => Outcome::Failed("its int3 was not taken".to_owned()),
-        (_, _, Some(line)) => Outcome::Failed(line.to_owned()),
+        (_, _, Some(line)) => {
+            // QEMU begins its complaints with its name.
+            let words = line.split_once(": ").filter(|(name, _)| name.starts_with("qemu-system-"));
+            Outcome::Failed(format!("QEMU: {}", words.map_or(line, |(_, words)| words)))
+        }
         (_, Some(9), _) | (Some(137), _, _) => {
             Outcome::TooSlow(format!("it did not finish within {} ms", deadline.as_millis()))
         }

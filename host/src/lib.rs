@@ -15,6 +15,6 @@ pub mod qemu;
 pub mod run;
 pub mod runtime_directory;
 pub mod spec;
+mod sys;
 pub mod transport;
 pub mod verdict;
-mod sys;

@@ -138,7 +138,7 @@ pub(super) fn unpacked(
     if let Some(stored) = cache.recall("vmlinux", &key).and_then(|record| record.output) {
         return Ok(stored);
     }
-    let mut record = Record::default();
+    let mut record = Record::begin();
     record.depends_on(bzimage);
     let (mut file, parsed) = open_bzimage(bzimage).map_err(UnpackError::Failed)?;
     progress(&format!("unpacking {}", bzimage.display()));

@@ -166,11 +166,12 @@ pub(super) mod tests {
         let version = format!("{release} (me@here) #1 SMP\0");
         image[0x400..0x400 + version.len()].copy_from_slice(version.as_bytes());
         image[0x248..0x24c].copy_from_slice(&16_u32.to_le_bytes());
-        image[0x24c..0x250].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+        image[0x24c..0x250].copy_from_slice(&u32::try_from(payload.len()).unwrap().to_le_bytes());
         let mut system = vec![0; 16];
         system.extend(payload);
         system.resize(system.len().next_multiple_of(16), 0);
-        image[0x1f4..0x1f8].copy_from_slice(&(system.len() as u32 / 16).to_le_bytes());
+        image[0x1f4..0x1f8]
+            .copy_from_slice(&(u32::try_from(system.len()).unwrap() / 16).to_le_bytes());
         image.extend(system);
         image
     }

@@ -311,8 +311,8 @@ pub(super) mod tests {
 
     pub(in crate::kernel) fn note(name: &[u8], kind: u32, desc: &[u8]) -> Vec<u8> {
         let mut note = Vec::new();
-        note.extend((name.len() as u32).to_le_bytes());
-        note.extend((desc.len() as u32).to_le_bytes());
+        note.extend(u32::try_from(name.len()).unwrap().to_le_bytes());
+        note.extend(u32::try_from(desc.len()).unwrap().to_le_bytes());
         note.extend(kind.to_le_bytes());
         note.extend(name);
         note.resize(note.len().next_multiple_of(4), 0);

@@ -71,7 +71,7 @@ impl Search<'_> {
     fn resolve(&self, path: &Path) -> PathBuf {
         match (path.strip_prefix("~"), std::env::var_os("HOME")) {
             (Ok(below), Some(home)) => Path::new(&home).join(below),
-            _ => self.base.join(path),
+            _ => std::path::absolute(self.base.join(path)).unwrap_or_else(|_| self.base.join(path)),
         }
     }
 
@@ -242,9 +242,9 @@ impl Found {
         }
         let image = self.images.primary();
         let above = image.ancestors().skip(1).take(4);
-        above.map(Path::to_owned).find(|dir| {
-            built_images(dir).is_some() && release_of_tree(dir).as_deref() == Some(release)
-        })
+        above
+            .map(Path::to_owned)
+            .find(|dir| is_build_tree(dir) && release_of_tree(dir).as_deref() == Some(release))
     }
 
     /// Where the package or the directory that the image lies in keeps its modules.
@@ -260,7 +260,8 @@ impl Found {
 
 fn locate_in_dir(dir: &Path) -> Result<Found, Error> {
     if let Some(images) = built_images(dir) {
-        return Ok(Found { images, tree: Some(dir.to_owned()) });
+        let tree = is_build_tree(dir).then(|| dir.to_owned());
+        return Ok(Found { images, tree });
     }
     let beside = dir.join("vmlinuz");
     if beside.is_file() {
@@ -328,6 +329,13 @@ fn built_images(dir: &Path) -> Option<Images> {
     (images.vmlinux.is_some() || images.bzimage.is_some()).then_some(images)
 }
 
+/// A directory that merely has a vmlinux in it is not one: it may be anybody's home.
+fn is_build_tree(dir: &Path) -> bool {
+    let has = |name: &&str| dir.join(name).exists();
+    [".config", "include/config"].iter().any(has)
+        || (["modules.order", "modules.builtin"].iter().any(has) && built_images(dir).is_some())
+}
+
 fn release_of_tree(tree: &Path) -> Option<String> {
     let text = read_text(&tree.join("include/config/kernel.release"), 256).ok()?;
     Some(text.trim().to_owned()).filter(|release| !release.is_empty())
@@ -339,7 +347,7 @@ fn configs_of_tree(tree: &Path) -> [PathBuf; 2] {
 }
 
 fn modules_given(dir: &Path, release: &str) -> Result<ModulesDir, Error> {
-    if built_images(dir).is_some() || dir.join("include/config/kernel.release").is_file() {
+    if is_build_tree(dir) {
         return Ok(ModulesDir::BuildTree(dir.to_owned()));
     }
     let candidates = [
@@ -416,10 +424,221 @@ fn vmlinux_release(cache: &Cache, path: &Path) -> Result<Option<String>, Error> 
     if let Some(record) = cache.recall("release", &key) {
         return Ok(record.facts.first().cloned());
     }
-    let mut record = Record::default();
+    let mut record = Record::begin();
     record.depends_on(path);
     let release = parsed.release(&mut file).map_err(|error| unreadable(path, &error))?;
     record.facts.extend(release.clone());
     cache.record("release", &key, &record);
     Ok(release)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::boot::{BootChoice, BootMode};
+    use super::super::bzimage::tests::{bzimage, gzip};
+    use super::super::elf::tests::{note, vmlinux};
+    use super::*;
+    use crate::error::Category;
+
+    struct Lab {
+        dir: tempfile::TempDir,
+        cache: Cache,
+    }
+
+    impl Lab {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let cache = Cache::at(dir.path().join("cache")).unwrap();
+            Self { dir, cache }
+        }
+
+        /// Writes a file below the laboratory's root directory.
+        fn put(&self, path: &str, bytes: &[u8]) -> PathBuf {
+            let path = self.dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, bytes).unwrap();
+            path
+        }
+
+        fn find(&self, asked: &str) -> Result<Kernel, Error> {
+            self.find_with(asked, None)
+        }
+
+        fn find_with(&self, asked: &str, modules: Option<&Path>) -> Result<Kernel, Error> {
+            let (root, base) = (&self.dir.path().join("root"), &self.dir.path().join("work"));
+            Search { root, base, cache: &self.cache }.find(asked, modules)
+        }
+
+        fn boot(&self, kernel: &Kernel, choice: BootChoice) -> Result<(BootMode, bool), Error> {
+            let image = kernel.boot_image(&self.cache, choice, &mut |_| {})?;
+            Ok((image.mode, image.remark.is_some()))
+        }
+    }
+
+    fn banner(release: &str) -> Vec<u8> {
+        format!("Linux version {release} (me@here) #1").into_bytes()
+    }
+
+    fn with_pvh(release: &str) -> Vec<u8> {
+        vmlinux(&banner(release), &note(b"Xen\0", 18, &[0, 0, 16, 0]))
+    }
+
+    fn without_pvh(release: &str) -> Vec<u8> {
+        vmlinux(&banner(release), b"")
+    }
+
+    fn packed(vmlinux: &[u8], release: &str) -> Vec<u8> {
+        bzimage(&gzip(vmlinux), release)
+    }
+
+    #[test]
+    fn a_release_is_found_in_every_place_distributions_use() {
+        for place in [
+            "root/boot/vmlinuz-6.1-a",
+            "root/lib/modules/6.1-a/vmlinuz",
+            "root/usr/lib/modules/6.1-a/vmlinuz",
+        ] {
+            let lab = Lab::new();
+            let image = lab.put(place, &packed(&with_pvh("6.1-a"), "6.1-a"));
+            lab.put("root/usr/lib/modules/6.1-a/modules.order", b"");
+            lab.put("root/boot/config-6.1-a", b"CONFIG_NET=y\n");
+            let kernel = lab.find("6.1-a").unwrap();
+            assert_eq!(kernel.images.bzimage, Some(image));
+            let modules = lab.dir.path().join("root/usr/lib/modules/6.1-a");
+            assert!(kernel.modules == Some(ModulesDir::Installed(modules)), "{place}");
+            assert!(kernel.config.unwrap().ends_with("boot/config-6.1-a"));
+        }
+    }
+
+    #[test]
+    fn an_unknown_release_says_where_it_was_looked_for_and_what_there_is() {
+        let lab = Lab::new();
+        lab.put("root/boot/vmlinuz-6.1-a", &packed(&with_pvh("6.1-a"), "6.1-a"));
+        let error = lab.find("6.1-b").unwrap_err();
+        assert_eq!(error.category(), Category::Environment);
+        assert!(error.to_string().contains("root/boot/vmlinuz-6.1-b"), "{error}");
+        assert_eq!(error.hint(), Some("these releases are here: 6.1-a"));
+        assert!(lab.find("debian").unwrap_err().hint().unwrap().contains("make setup"));
+        assert!(lab.find("./6.1-a").unwrap_err().to_string().contains("No such file"));
+    }
+
+    #[test]
+    fn a_headers_package_is_no_modules_directory() {
+        let lab = Lab::new();
+        lab.put("root/boot/vmlinuz-6.1-a", &packed(&with_pvh("6.1-a"), "6.1-a"));
+        fs::create_dir_all(lab.dir.path().join("root/lib/modules/6.1-a/build")).unwrap();
+        assert_eq!(lab.find("6.1-a").unwrap().modules, None);
+        lab.put("cache/kernels/6.1-a/lib/modules/6.1-a/modules.builtin", b"");
+        let modules = lab.find("6.1-a").unwrap().modules.unwrap();
+        assert!(modules.path().ends_with("kernels/6.1-a/lib/modules/6.1-a"), "{modules:?}");
+    }
+
+    #[test]
+    fn a_build_tree_brings_release_modules_and_the_configuration_it_was_built_with() {
+        let lab = Lab::new();
+        lab.put("work/linux/arch/x86/boot/bzImage", &packed(&with_pvh("6.9"), "6.9"));
+        lab.put("work/linux/include/config/kernel.release", b"6.9-tree\n");
+        lab.put("work/linux/.config", b"");
+        let tree = lab.dir.path().join("work/linux");
+        for asked in ["linux", "./linux/", tree.to_str().unwrap()] {
+            let kernel = lab.find(asked).unwrap();
+            assert_eq!(kernel.release, "6.9-tree");
+            assert_eq!(kernel.modules, Some(ModulesDir::BuildTree(tree.clone())));
+            assert!(kernel.config.unwrap().ends_with(".config"));
+        }
+        lab.put("work/linux/include/config/auto.conf", b"");
+        assert!(lab.find("linux").unwrap().config.unwrap().ends_with("auto.conf"));
+        lab.put("work/linux/vmlinux", &with_pvh("6.9-tree"));
+        assert_eq!(lab.find("linux").unwrap().images.primary(), tree.join("vmlinux"));
+        let image = lab.find("linux/vmlinux").unwrap();
+        assert_eq!(image.modules, Some(ModulesDir::BuildTree(tree)));
+        lab.put("work/source/Makefile", b"");
+        lab.put("work/just/vmlinux", &with_pvh("6.1-just"));
+        assert_eq!(lab.find("just").unwrap().modules, None);
+        assert!(lab.find("source").unwrap_err().hint().unwrap().contains("build it first"));
+    }
+
+    #[test]
+    fn modules_given_come_first_and_must_be_modules() {
+        let lab = Lab::new();
+        lab.put("work/vmlinux", &with_pvh("6.1-a"));
+        lab.put("root/lib/modules/6.1-a/modules.order", b"");
+        let given = lab.put("work/inst/lib/modules/6.1-a/modules.order", b"");
+        let given = given.parent().unwrap().to_owned();
+        for dir in ["inst", "inst/lib/modules", "inst/lib/modules/6.1-a"] {
+            let kernel = lab.find_with("vmlinux", Some(Path::new(dir))).unwrap();
+            assert_eq!(kernel.modules, Some(ModulesDir::Installed(given.clone())));
+        }
+        let error = lab.find_with("vmlinux", Some(Path::new("."))).unwrap_err();
+        assert!(error.to_string().contains("no modules of 6.1-a"), "{error}");
+    }
+
+    #[test]
+    fn boot_mode_follows_the_note_and_the_choice() {
+        let lab = Lab::new();
+        lab.put("work/with", &packed(&with_pvh("6.1"), "6.1"));
+        lab.put("work/without", &packed(&without_pvh("6.1"), "6.1"));
+        lab.put("work/bzip2", &bzimage(b"BZh9 and so on", "6.1"));
+        lab.put("work/vmlinux", &without_pvh("6.1"));
+        let boot = |name: &str, choice| lab.boot(&lab.find(name).unwrap(), choice);
+        assert_eq!(boot("with", BootChoice::Auto), Ok((BootMode::Pvh, false)));
+        assert_eq!(boot("with", BootChoice::Bzimage), Ok((BootMode::Bzimage, false)));
+        assert_eq!(boot("without", BootChoice::Auto), Ok((BootMode::Bzimage, true)));
+        assert_eq!(boot("bzip2", BootChoice::Auto), Ok((BootMode::Bzimage, true)));
+        for name in ["without", "vmlinux"] {
+            let error = boot(name, BootChoice::Pvh).unwrap_err();
+            assert!(error.hint().unwrap().contains("CONFIG_PVH=y"), "{error}");
+        }
+        for choice in [BootChoice::Auto, BootChoice::Bzimage] {
+            let error = boot("vmlinux", choice).unwrap_err();
+            assert_eq!(error.category(), Category::Environment);
+            assert!(error.to_string().contains("only a vmlinux"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_kernel_is_told_apart_from_a_cut_one() {
+        let lab = Lab::new();
+        lab.put("work/text", &[b'x'; 5000]);
+        lab.put("work/ls", &vmlinux(b"a program", b""));
+        lab.put("work/empty", b"");
+        for (name, words) in
+            [("text", "neither"), ("ls", "no kernel release"), ("empty", "cut short: 0 bytes")]
+        {
+            let error = lab.find(name).unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+            assert_eq!(error.category(), Category::Environment);
+        }
+    }
+
+    #[test]
+    fn a_replaced_image_is_unpacked_again() {
+        let lab = Lab::new();
+        lab.put("work/bzImage", &packed(&with_pvh("6.1"), "6.1"));
+        assert_eq!(
+            lab.boot(&lab.find("bzImage").unwrap(), BootChoice::Auto),
+            Ok((BootMode::Pvh, false))
+        );
+        lab.put("work/bzImage", &packed(&without_pvh("6.1"), "6.1"));
+        let mode = lab.boot(&lab.find("bzImage").unwrap(), BootChoice::Auto);
+        assert_eq!(mode, Ok((BootMode::Bzimage, true)));
+    }
+
+    #[test]
+    fn an_embedded_configuration_is_read_where_there_is_no_file() {
+        let lab = Lab::new();
+        let config = gzip(b"CONFIG_VIRTIO_VSOCKETS=y\n");
+        let contents = [&banner("6.1")[..], b"\0IKCFG_ST", &config, b"IKCFG_ED"].concat();
+        let elf = vmlinux(&contents, b"");
+        lab.put("work/vmlinux", &elf);
+        lab.put("work/bzImage", &packed(&elf, "6.1"));
+        for name in ["vmlinux", "bzImage"] {
+            let read = lab.find(name).unwrap().read_config(&lab.cache).unwrap().unwrap();
+            let setting = read.setting("CONFIG_VIRTIO_VSOCKETS");
+            assert_eq!(
+                (setting, read.origin),
+                (super::super::config::Setting::BuiltIn, Origin::Embedded)
+            );
+        }
+    }
 }

@@ -4,9 +4,11 @@ pub mod boot;
 pub mod bzimage;
 pub mod config;
 pub mod elf;
+pub mod features;
 pub mod find;
+pub mod plan;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::cache::{Cache, Record};
@@ -49,6 +51,27 @@ impl ModulesDir {
             Self::Installed(path) | Self::BuildTree(path) => path,
         }
     }
+
+    /// What decides which modules there are: the lists a build leaves and, where modules are found by walking, the directories
+    /// in which one may appear that is preferred to those there. (In kernel/ none appears without `modules_install`, which
+    /// writes the lists.)
+    #[must_use]
+    pub fn inputs(&self) -> Vec<PathBuf> {
+        let lists = ["modules.builtin", "modules.builtin.modinfo", "modules.order", "modules.dep"];
+        let mut inputs: Vec<_> = lists.iter().map(|name| self.path().join(name)).collect();
+        if let Self::Installed(root) = self {
+            inputs.extend([root.clone(), root.join("kernel")]);
+            let apart = ["kernel", "build", "source"];
+            let others =
+                directories_in(root).filter(|dir| !apart.iter().any(|name| dir.ends_with(name)));
+            let mut queue: Vec<_> = others.collect();
+            while let Some(dir) = queue.pop() {
+                queue.extend(directories_in(&dir));
+                inputs.push(dir);
+            }
+        }
+        inputs
+    }
 }
 
 /// A kernel that was found, and what belongs to it.
@@ -86,13 +109,21 @@ impl Kernel {
     }
 }
 
+/// Directories in `dir`, links not followed.
+fn directories_in(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+}
+
 fn digest_of(cache: &Cache, image: &Path) -> Result<Digest, Error> {
     let key = image.to_string_lossy();
     let remembered = cache.recall("digest", &key);
     if let Some(digest) = remembered.and_then(|record| Digest::from_hex(record.facts.first()?)) {
         return Ok(digest);
     }
-    let mut record = Record::default();
+    let mut record = Record::begin();
     record.depends_on(image);
     let digest = File::open(image)
         .and_then(Digest::of_reader)

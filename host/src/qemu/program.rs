@@ -52,7 +52,7 @@ fn remembered_version(program: &Path, cache: &Cache) -> Result<String, Error> {
     {
         return Ok(version);
     }
-    let mut record = Record::default();
+    let mut record = Record::begin();
     record.depends_on(program);
     let version = ask_version(program)?;
     record.facts.push(version.clone());

@@ -1,0 +1,321 @@
+//! What a run needs of a kernel, as features with alternatives, and what a kernel has.
+
+use lunlab_initramfs::modules::{ModuleTree, Presence};
+
+use super::config::{KernelConfig, Setting};
+use super::{Kernel, ModulesDir};
+use crate::cache::Cache;
+use crate::error::Error;
+
+/// One way to have a feature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alternative {
+    /// Names the code has had as a module, any one of which will do; none for code that cannot be a module.
+    pub modules: &'static [&'static str],
+    /// The symbol that configures it.
+    pub symbol: &'static str,
+    /// The first version in which it will do.
+    pub since: (u32, u32),
+}
+
+/// Something a kernel must have, built in or as a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Feature {
+    /// Its name in messages.
+    pub name: &'static str,
+    /// Whether the channel to the host needs it: loaded before all else.
+    pub channel: bool,
+    /// Any one of these will do; the first that is there is taken.
+    pub alternatives: &'static [Alternative],
+}
+
+const fn by(modules: &'static [&'static str], symbol: &'static str) -> Alternative {
+    Alternative { modules, symbol, since: (0, 0) }
+}
+
+const fn feature(name: &'static str, alternatives: &'static [Alternative]) -> Feature {
+    Feature { name, channel: false, alternatives }
+}
+
+const fn channel(name: &'static str, alternatives: &'static [Alternative]) -> Feature {
+    Feature { name, channel: true, alternatives }
+}
+
+/// What every run needs; none of it can be a module.
+pub const BASE: [Feature; 9] = [
+    feature("initramfs", &[by(&[], "CONFIG_BLK_DEV_INITRD")]),
+    feature("ELF programs", &[by(&[], "CONFIG_BINFMT_ELF")]),
+    feature("kernel log", &[by(&[], "CONFIG_PRINTK")]),
+    feature("devtmpfs", &[by(&[], "CONFIG_DEVTMPFS")]),
+    feature("tmpfs", &[by(&[], "CONFIG_TMPFS")]),
+    feature("proc", &[by(&[], "CONFIG_PROC_FS")]),
+    feature("sysfs", &[by(&[], "CONFIG_SYSFS")]),
+    feature("networking", &[by(&[], "CONFIG_NET")]),
+    feature("TCP/IP", &[by(&[], "CONFIG_INET")]),
+];
+/// Virtio devices on PCI, which every channel uses.
+pub const VIRTIO_PCI: Feature = channel("virtio-pci", &[by(&["virtio_pci"], "CONFIG_VIRTIO_PCI")]);
+/// The guest's end of vsock.
+pub const VSOCK: Feature =
+    channel("vsock", &[by(&["vmw_vsock_virtio_transport"], "CONFIG_VIRTIO_VSOCKETS")]);
+/// Virtio-serial ports.
+pub const VIRTIO_SERIAL: Feature =
+    channel("virtio-serial", &[by(&["virtio_console"], "CONFIG_VIRTIO_CONSOLE")]);
+/// A network interface.
+pub const VIRTIO_NET: Feature = feature("virtio-net", &[by(&["virtio_net"], "CONFIG_VIRTIO_NET")]);
+/// The file system that LIO is configured through.
+pub const CONFIGFS: Feature = feature("configfs", &[by(&["configfs"], "CONFIG_CONFIGFS_FS")]);
+/// LIO's core, the ramdisk backstore included.
+pub const TARGET: Feature = feature("target", &[by(&["target_core_mod"], "CONFIG_TARGET_CORE")]);
+/// The fileio backstore.
+pub const FILEIO: Feature = feature("fileio", &[by(&["target_core_file"], "CONFIG_TCM_FILEIO")]);
+/// The block backstore.
+pub const IBLOCK: Feature = feature("iblock", &[by(&["target_core_iblock"], "CONFIG_TCM_IBLOCK")]);
+/// The iSCSI fabric.
+pub const ISCSI_TARGET: Feature =
+    feature("iscsi target", &[by(&["iscsi_target_mod"], "CONFIG_ISCSI_TARGET")]);
+/// The loopback fabric.
+pub const LOOPBACK: Feature = feature("loopback", &[by(&["tcm_loop"], "CONFIG_LOOPBACK_TARGET")]);
+/// CRC32C, which every iSCSI login asks the crypto API for, digests or not (`iscsi_login_setup_crypto`).
+///
+/// No module depends on it, and there is no modprobe in the guest to load it when asked. The generic code comes first: the one for
+/// SSE 4.2 does not load on every CPU model. Newer kernels call the library instead, and then the target's Kconfig no longer selects
+/// the crypto API's; where it does select it, it is there and is found first.
+pub const CRC32C: Feature = feature(
+    "crc32c",
+    &[
+        by(&["crc32c_generic", "crc32c_cryptoapi", "crc32c"], "CONFIG_CRYPTO_CRC32C"),
+        by(&["crc32c_intel"], "CONFIG_CRYPTO_CRC32C_INTEL"),
+        Alternative { modules: &["crc32"], symbol: "CONFIG_CRC32", since: (6, 14) },
+    ],
+);
+
+/// What is known of a kernel's contents.
+#[derive(Debug)]
+pub struct Contents {
+    /// The release, in messages and for its version.
+    pub release: String,
+    /// Its modules and what its build lists as built in.
+    pub tree: Option<ModuleTree>,
+    /// Its configuration.
+    pub config: Option<KernelConfig>,
+}
+
+/// How a kernel has a feature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Have {
+    BuiltIn,
+    Module(&'static str),
+    Absent,
+    /// Nothing tells; only of code that cannot be a module.
+    Unknown,
+}
+
+impl Kernel {
+    /// Lists the modules and reads the configuration.
+    ///
+    /// # Errors
+    /// Environment, when one of them cannot be read.
+    pub fn contents(&self, cache: &Cache) -> Result<Contents, Error> {
+        let open =
+            |dir: &ModulesDir| ModuleTree::open(dir.path()).map_err(|error| module_error(&error));
+        Ok(Contents {
+            release: self.release.clone(),
+            tree: self.modules.as_ref().map(open).transpose()?,
+            config: self.read_config(cache)?,
+        })
+    }
+}
+
+pub(super) fn module_error(error: &lunlab_initramfs::modules::Error) -> Error {
+    let plain = Error::environment(error.to_string());
+    match error.hint() {
+        Some(hint) => plain.with_hint(hint),
+        None => plain,
+    }
+}
+
+impl Contents {
+    /// The features of `wanted` that the kernel lacks.
+    #[must_use]
+    pub fn missing(&self, wanted: &[Feature]) -> Vec<Feature> {
+        wanted.iter().filter(|feature| self.have(feature) == Have::Absent).copied().collect()
+    }
+
+    /// The modules that give the kernel the features it does not have built in, in their order.
+    ///
+    /// # Errors
+    /// Environment, naming every feature that is missing.
+    pub fn modules_for(&self, wanted: &[Feature]) -> Result<Vec<&'static str>, Error> {
+        let missing = self.missing(wanted);
+        if !missing.is_empty() {
+            return Err(self.missing_error(&missing));
+        }
+        let modules = wanted.iter().filter_map(|feature| match self.have(feature) {
+            Have::Module(name) => Some(name),
+            _ => None,
+        });
+        Ok(modules.collect())
+    }
+
+    fn have(&self, feature: &Feature) -> Have {
+        let usable = feature.alternatives.iter().filter(|one| version(&self.release) >= one.since);
+        let found = usable.map(|one| self.have_alternative(one)).find(|have| *have != Have::Absent);
+        found.unwrap_or(Have::Absent)
+    }
+
+    fn have_alternative(&self, one: &Alternative) -> Have {
+        let presence = |name: &&str| self.tree.as_ref().map(|tree| tree.presence(name));
+        if one.modules.iter().any(|name| presence(name) == Some(Presence::Builtin)) {
+            return Have::BuiltIn;
+        }
+        let module =
+            one.modules.iter().find(|name| matches!(presence(name), Some(Presence::Module(_))));
+        if let Some(name) = module {
+            return Have::Module(name);
+        }
+        match &self.config {
+            Some(config) if config.setting(one.symbol) == Setting::BuiltIn => Have::BuiltIn,
+            None if one.modules.is_empty() => Have::Unknown,
+            _ => Have::Absent,
+        }
+    }
+
+    fn missing_error(&self, missing: &[Feature]) -> Error {
+        let list: Vec<_> = missing.iter().map(describe).collect();
+        let noun = if missing.len() == 1 { "feature" } else { "features" };
+        let message = format!(
+            "kernel {} lacks {} {noun} that this run needs: {}{}",
+            self.release,
+            missing.len(),
+            list.join("; "),
+            self.ignorance()
+        );
+        Error::environment(message).with_hint(self.missing_hint(missing))
+    }
+
+    /// What could not be looked into, so that something said to be missing may yet be there.
+    fn ignorance(&self) -> &'static str {
+        match (&self.tree, &self.config) {
+            (None, None) => " (it has neither modules nor a configuration to look in)",
+            (None, Some(_)) => " (it has no modules directory)",
+            (Some(tree), None) if !tree.lists_builtin() => {
+                " (nothing says what is built in: no modules.builtin, no configuration)"
+            }
+            _ => "",
+        }
+    }
+
+    fn missing_hint(&self, missing: &[Feature]) -> String {
+        let symbols =
+            missing.iter().filter_map(|feature| Some((feature, feature.alternatives.first()?)));
+        let settings: Vec<_> = symbols
+            .map(|(_, one)| {
+                format!("{}={}", one.symbol, if one.modules.is_empty() { "y" } else { "m" })
+            })
+            .collect();
+        let where_modules = match self.tree {
+            Some(_) => "",
+            None => ", or name its modules with --modules DIR",
+        };
+        format!("build it with {}{where_modules}", settings.join(" "))
+    }
+}
+
+/// `vsock (module vmw_vsock_virtio_transport, CONFIG_VIRTIO_VSOCKETS)`
+fn describe(feature: &Feature) -> String {
+    let ways: Vec<_> = feature
+        .alternatives
+        .iter()
+        .map(|one| match one.modules.first() {
+            Some(module) => format!("module {module}, {}", one.symbol),
+            None => one.symbol.to_owned(),
+        })
+        .collect();
+    format!("{} ({})", feature.name, ways.join(", or "))
+}
+
+/// The first two numbers of a release; a part that is no number counts as 0.
+fn version(release: &str) -> (u32, u32) {
+    let mut numbers =
+        release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::Origin;
+    use super::*;
+    use std::fs;
+
+    fn tree(files: &[&str], builtin: Option<&str>) -> (tempfile::TempDir, ModuleTree) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("kernel")).unwrap();
+        for file in files {
+            fs::write(dir.path().join("kernel").join(file), "").unwrap();
+        }
+        if let Some(text) = builtin {
+            fs::write(dir.path().join("modules.builtin"), text).unwrap();
+        }
+        let tree = ModuleTree::open(dir.path()).unwrap();
+        (dir, tree)
+    }
+
+    fn contents(release: &str, tree: Option<ModuleTree>, config: Option<&str>) -> Contents {
+        let config = config.map(|text| KernelConfig::parse(text, Origin::Embedded));
+        Contents { release: release.into(), tree, config }
+    }
+
+    #[test]
+    fn a_feature_is_satisfied_built_in_or_by_any_name_of_its_module() {
+        for (file, name) in [
+            ("crc32c_generic.ko", "crc32c_generic"),
+            ("crc32c-cryptoapi.ko.xz", "crc32c_cryptoapi"),
+            ("crc32c-intel.ko.zst", "crc32c_intel"),
+        ] {
+            let (_dir, tree) = tree(&[file], None);
+            assert_eq!(contents("6.1", Some(tree), None).modules_for(&[CRC32C]).unwrap(), [name]);
+        }
+        let (_dir, listed) = tree(&[], Some("kernel/crypto/crc32c_generic.ko\n"));
+        assert!(contents("6.1", Some(listed), None).modules_for(&[CRC32C]).unwrap().is_empty());
+        let configured = contents("6.1", None, Some("CONFIG_CRYPTO_CRC32C=y\n"));
+        assert!(configured.modules_for(&[CRC32C]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_crc32c_library_will_do_only_where_the_target_calls_it() {
+        let config = Some("CONFIG_CRC32=y\n");
+        assert_eq!(contents("6.13.9", None, config).missing(&[CRC32C]), [CRC32C]);
+        assert_eq!(contents("6.17.1-x", None, config).missing(&[CRC32C]), []);
+    }
+
+    #[test]
+    fn all_that_is_missing_is_named_with_module_and_symbol() {
+        let (_dir, tree) = tree(&["virtio_pci.ko"], Some(""));
+        let contents = contents("6.1.7", Some(tree), Some("CONFIG_TMPFS=y\nCONFIG_TCM_FILEIO=m\n"));
+        let wanted = [VIRTIO_PCI, VSOCK, FILEIO, BASE[4], BASE[8]];
+        let error = contents.modules_for(&wanted).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("6.1.7 lacks 3 features"), "{text}");
+        assert!(text.contains("vsock (module vmw_vsock_virtio_transport, CONFIG_VIRTIO_VSOCKETS)"));
+        assert!(text.contains("fileio (module target_core_file, CONFIG_TCM_FILEIO)"), "{text}");
+        assert!(text.contains("TCP/IP (CONFIG_INET)") && !text.contains("virtio-pci"), "{text}");
+        assert!(error.hint().unwrap().contains("CONFIG_TCM_FILEIO=m CONFIG_INET=y"));
+        assert_eq!(error.category(), crate::error::Category::Environment);
+    }
+
+    #[test]
+    fn a_kernel_nothing_is_known_of_lacks_every_driver() {
+        let bare = contents("6.1", None, None);
+        assert_eq!(bare.missing(&[VIRTIO_PCI, CONFIGFS, BASE[0]]), [VIRTIO_PCI, CONFIGFS]);
+        let text = bare.modules_for(&[VSOCK]).unwrap_err().to_string();
+        assert!(text.contains("neither modules nor a configuration"), "{text}");
+    }
+
+    #[test]
+    fn versions_are_read_from_any_release() {
+        assert_eq!(version("6.1.0-56-cloud-amd64"), (6, 1));
+        assert_eq!(version("7.0-rc1+"), (7, 0));
+        assert_eq!(version("x"), (0, 0));
+    }
+}

@@ -1,0 +1,647 @@
+//! What to do when something happens: pure. Happenings and the time go in, actions come out, and
+//! what was learnt stays in the [`Record`].
+//!
+//! ```text
+//! Booting ──control opened──▶ Preparing ──target ready──▶ Working ──all done──▶ Finishing
+//!    │                            │                          │ (up: Holding)        │ finished
+//!    └─────── QEMU ended, deadline, signal, fatal kernel event ────▶ Ending ◀── PoweringOff
+//! ```
+
+use crate::initiator::{self, Job, Report};
+use crate::qemu::qmp::QmpEvent;
+use crate::run::happening::{Ended, Happening, What};
+use crate::run::record::Record;
+use crate::spec::{Benchmark, Spec};
+use crate::verdict::{Fact, Kind, Signal};
+use lunlab_protocol::event::{Event, Phase};
+use lunlab_protocol::message::decode;
+use lunlab_protocol::request::{Benchmark as GuestBenchmark, Provocation, Request};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// What the guest may take from being asked to finish to its last message; its own limit for the
+/// teardown is 10 s.
+const FINISH: Duration = Duration::from_secs(15);
+
+/// What the guest may take to power off.
+const POWER_OFF: Duration = Duration::from_secs(10);
+
+/// After a fatal kernel event: how long the kernel must be silent before its report counts as
+/// complete, and how long that is waited for.
+const QUIET: Duration = Duration::from_millis(400);
+const REPORT: Duration = Duration::from_secs(3);
+
+/// What the machine's pieces may take to close once QEMU has been told to end.
+const CLOSE: Duration = Duration::from_secs(2);
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Ask the guest.
+    Ask(Ask),
+    /// Take connections to the portal.
+    ServePortal,
+    /// Give the initiator a job.
+    Job(Box<Job>),
+    /// Tell whoever watches.
+    Say(String),
+    /// The target is ready for any initiator: print its URLs.
+    Announce,
+    /// End QEMU at once.
+    Quit,
+    /// End whatever is left beside QEMU.
+    Release,
+    /// The run is over.
+    Stop,
+}
+
+/// A request to the guest; its borrowed form is made when it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Run a workload.
+    Benchmark {
+        /// Its number.
+        number: u32,
+        /// Its name.
+        workload: &'static str,
+    },
+    /// Make something go wrong.
+    Provoke(Provocation),
+    /// Tear down and finish.
+    Finish,
+    /// The last message has arrived.
+    Acknowledge,
+}
+
+impl Ask {
+    /// The request on the wire.
+    #[must_use]
+    pub fn request(&self) -> Request<'static> {
+        match self {
+            Self::Benchmark { number, workload } => Request::Benchmark(GuestBenchmark {
+                number: *number,
+                workload,
+                parameters: heapless::Vec::new(),
+            }),
+            Self::Provoke(provocation) => Request::Provoke(provocation.code()),
+            Self::Finish => Request::Finish,
+            Self::Acknowledge => Request::Acknowledge,
+        }
+    }
+}
+
+/// How far the run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// QEMU runs; nothing was heard of the agent.
+    Booting,
+    /// The agent loads modules and sets up the target.
+    Preparing,
+    /// Checks and benchmarks run.
+    Working,
+    /// The target is held for others.
+    Holding,
+    /// The guest was asked to finish.
+    Finishing,
+    /// The guest has said its last word.
+    PoweringOff,
+    /// QEMU ended or was told to; the rest closes.
+    Ending,
+    /// Everything is closed.
+    Over,
+}
+
+/// One thing to do once the target is ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Task {
+    Check,
+    Benchmark(usize),
+    Provoke(Provocation),
+}
+
+/// What a run is told to do, as far as the conductor must know.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    /// The checked spec.
+    pub spec: Spec,
+    /// Hold the target instead of working on it.
+    pub hold: bool,
+    /// Make this go wrong once the target is ready.
+    pub provoke: Option<Provocation>,
+    /// Where the portal is.
+    pub portal: SocketAddr,
+    /// When the agent must have been heard of, from the start of QEMU.
+    pub boot_timeout: Duration,
+    /// When the run must be over, from the start of QEMU.
+    pub timeout: Duration,
+}
+
+/// Decides.
+pub struct Conductor {
+    orders: Orders,
+    /// What was learnt.
+    pub record: Record,
+    stage: Stage,
+    tasks: VecDeque<Task>,
+    current: Option<Task>,
+    begun: Instant,
+    /// When the stage ends by itself.
+    stage_deadline: Option<Instant>,
+    /// A fatal kernel event was seen: when, and when the kernel last said something.
+    fatal: Option<(Instant, Instant)>,
+    console_open: bool,
+    control_open: bool,
+    last_heard: Option<Instant>,
+    initiator_gone: bool,
+}
+
+impl Conductor {
+    /// A run whose QEMU starts now.
+    #[must_use]
+    pub fn new(orders: Orders, record: Record, begun: Instant) -> Self {
+        let tasks = tasks(&orders);
+        let stage_deadline = Some(begun + orders.boot_timeout);
+        Self {
+            orders,
+            record,
+            stage: Stage::Booting,
+            tasks,
+            current: None,
+            begun,
+            stage_deadline,
+            fatal: None,
+            console_open: true,
+            control_open: false,
+            last_heard: None,
+            initiator_gone: false,
+        }
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// When [`Conductor::tick`] is wanted at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        let run = self.run_deadline();
+        let fatal = self.fatal.map(|(seen, last)| (last + QUIET).min(seen + REPORT));
+        [self.stage_deadline, run, fatal]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(self.begun + Duration::from_secs(u64::from(u32::MAX)))
+    }
+
+    /// The deadline of the whole run; a target that is held has none, and a run that is ending
+    /// has nearer ones.
+    fn run_deadline(&self) -> Option<Instant> {
+        let bound = match self.stage {
+            Stage::Booting | Stage::Preparing | Stage::Working => true,
+            Stage::Holding | Stage::Finishing | Stage::PoweringOff => false,
+            Stage::Ending | Stage::Over => false,
+        };
+        bound.then(|| self.begun + self.orders.timeout)
+    }
+
+    /// Takes what happened.
+    pub fn take(&mut self, happening: Happening) -> Vec<Action> {
+        let at = happening.at;
+        match happening.what {
+            What::Console(line) => self.console_line(&line, at),
+            What::ConsoleClosed => {
+                self.console_open = false;
+                self.closed()
+            }
+            What::Qmp(event) => self.qmp(event),
+            What::QemuEnded(ended) => self.qemu_ended(ended, at),
+            What::HelperEnded(status) => self.helper_ended(&status, at),
+            What::ControlOpened => self.control_opened(at),
+            What::Refused { why, version } => self.refused(&why, version, at),
+            What::Message(payload) => self.message(&payload, at),
+            What::ControlLost(why) => self.control_lost(&why, at),
+            What::Initiator(report) => self.initiator(report, at),
+            What::InitiatorEnded(how) => self.initiator_ended(&how, at),
+            What::Signal(signal) => self.signal(signal, at),
+        }
+    }
+
+    /// Looks at the clock.
+    pub fn tick(&mut self, now: Instant) -> Vec<Action> {
+        if let Some((seen, last)) = self.fatal
+            && now >= (last + QUIET).min(seen + REPORT)
+        {
+            self.fatal = None;
+            return self.quit(now);
+        }
+        if self.run_deadline().is_some_and(|at| now >= at) {
+            let limit = self.orders.timeout;
+            return self.timed_out(&format!("the run is not over after {}", seconds(limit)), now);
+        }
+        if self.stage_deadline.is_none_or(|at| now < at) {
+            return Vec::new();
+        }
+        self.stage_deadline = None;
+        match self.stage {
+            Stage::Booting => {
+                let limit = seconds(self.orders.boot_timeout);
+                let reason = format!("the kernel did not reach the agent within {limit}");
+                self.record.fact(Fact::new(Kind::Boot, reason));
+                self.quit(now)
+            }
+            Stage::Finishing => {
+                self.timed_out(&format!("the guest did not finish within {}", seconds(FINISH)), now)
+            }
+            Stage::PoweringOff => {
+                let limit = seconds(POWER_OFF);
+                self.timed_out(&format!("the guest did not power off within {limit}"), now)
+            }
+            Stage::Ending => self.stop(),
+            Stage::Preparing | Stage::Working | Stage::Holding | Stage::Over => Vec::new(),
+        }
+    }
+
+    fn timed_out(&mut self, reason: &str, now: Instant) -> Vec<Action> {
+        let life = match self.last_heard {
+            None => "nothing was heard of the agent".to_owned(),
+            Some(heard) => {
+                let ago = now.saturating_duration_since(heard);
+                format!("the agent was last heard of {} ago", seconds(ago))
+            }
+        };
+        self.record.fact(Fact::new(Kind::Timeout, format!("{reason}; {life}")));
+        self.quit(now)
+    }
+
+    fn console_line(&mut self, line: &str, at: Instant) -> Vec<Action> {
+        let fatal = self.record.console_line(line);
+        self.kernel_spoke(fatal, at);
+        Vec::new()
+    }
+
+    /// A panic ends QEMU by itself, mostly; an oops leaves a guest that cannot be relied on.
+    fn kernel_spoke(&mut self, fatal: bool, at: Instant) {
+        if self.stage >= Stage::Ending {
+            return;
+        }
+        match &mut self.fatal {
+            Some((_, last)) => *last = at,
+            None if fatal => self.fatal = Some((at, at)),
+            None => {}
+        }
+    }
+
+    fn qmp(&mut self, event: QmpEvent) -> Vec<Action> {
+        match event {
+            QmpEvent::Shutdown(reason) => self.record.shutdown = Some(reason),
+            QmpEvent::Stopped => self.record.note("QEMU stopped the machine: an internal error"),
+            QmpEvent::GuestPanicked => {}
+        }
+        Vec::new()
+    }
+
+    fn qemu_ended(&mut self, ended: Ended, at: Instant) -> Vec<Action> {
+        if self.stage < Stage::Ending {
+            let reason = match (&self.record.shutdown, ended.good) {
+                (Some(why), true) => format!("the guest ended by itself ({why})"),
+                _ => format!("QEMU ended early: {}", ended.status),
+            };
+            let lines: Vec<String> = ended.words.lines().map(str::to_owned).collect();
+            match self.stage {
+                Stage::Booting => {
+                    let reason = format!("{reason} before the agent was heard of");
+                    self.record.fact(Fact::new(Kind::Boot, reason).with_lines(lines));
+                }
+                // This is how it should end.
+                Stage::PoweringOff if ended.good => {}
+                _ => self.record.fact(Fact::new(Kind::AgentLost, reason).with_lines(lines)),
+            }
+        }
+        self.end(at);
+        let mut actions = vec![Action::Release];
+        actions.extend(self.closed());
+        actions
+    }
+
+    fn helper_ended(&mut self, status: &str, at: Instant) -> Vec<Action> {
+        if self.stage >= Stage::PoweringOff {
+            return Vec::new();
+        }
+        let reason = format!("the process that carries the channel ended: {status}");
+        self.record.fact(Fact::new(Kind::AgentLost, reason));
+        self.quit(at)
+    }
+
+    fn control_opened(&mut self, at: Instant) -> Vec<Action> {
+        self.control_open = true;
+        if self.stage == Stage::Booting {
+            self.enter(Stage::Preparing, None);
+        }
+        self.last_heard = Some(at);
+        self.record.timeline.reached("channel", at);
+        Vec::new()
+    }
+
+    fn refused(&mut self, why: &str, version: bool, at: Instant) -> Vec<Action> {
+        if self.control_open || self.stage != Stage::Booting {
+            self.record.note(format!("a stream was refused: {why}"));
+            return Vec::new();
+        }
+        let kind = if version { Kind::Environment } else { Kind::AgentLost };
+        let hint = if version { "; rebuild both with `make build`" } else { "" };
+        self.record.fact(Fact::new(kind, format!("the agent was refused: {why}{hint}")));
+        self.quit(at)
+    }
+
+    fn control_lost(&mut self, why: &str, at: Instant) -> Vec<Action> {
+        self.control_open = false;
+        if self.stage >= Stage::PoweringOff {
+            return self.closed();
+        }
+        // The guest's end closes the channel as well, and may be noticed later: it tells more.
+        self.record.channel_lost = Some(why.to_owned());
+        self.enter(Stage::Ending, Some(at + CLOSE));
+        Vec::new()
+    }
+
+    fn message(&mut self, payload: &[u8], at: Instant) -> Vec<Action> {
+        self.last_heard = Some(at);
+        match decode::<Event<'_>>(payload) {
+            Ok(event) => self.event(&event, at),
+            Err(error) => {
+                self.record.note(format!("a message of the agent's was not understood: {error}"));
+                Vec::new()
+            }
+        }
+    }
+
+    fn event(&mut self, event: &Event<'_>, at: Instant) -> Vec<Action> {
+        match event {
+            Event::Kmsg { sequence, timestamp_us, priority, text } => {
+                let fatal = self.record.kmsg(*sequence, *timestamp_us, *priority, text);
+                self.kernel_spoke(fatal, at);
+            }
+            Event::Phase { phase, uptime_us } => {
+                if let Some(phase) = Phase::from_code(*phase) {
+                    self.record.timeline.reached_in_guest(phase.name(), *uptime_us, at);
+                    return vec![Action::Say(phase_words(phase).to_owned())];
+                }
+            }
+            Event::TargetReady { .. } => return self.target_ready(at),
+            Event::ProvisionFailed { undone } => {
+                self.record.provision_failed(*undone);
+                return self.finish(at);
+            }
+            Event::BenchmarkEnded { benchmark, problem } => {
+                return self.guest_benchmark_ended(*benchmark, problem, at);
+            }
+            Event::AgentPanicked { text } => {
+                self.record.fact(Fact::new(Kind::AgentLost, format!("the agent panicked: {text}")));
+            }
+            Event::Finished => {
+                if self.stage < Stage::PoweringOff {
+                    self.enter(Stage::PoweringOff, Some(at + POWER_OFF));
+                    self.record.timeline.reached("done", at);
+                    return vec![Action::Ask(Ask::Acknowledge), Action::Say("powering off".into())];
+                }
+            }
+            other => self.record.event(other),
+        }
+        Vec::new()
+    }
+
+    fn target_ready(&mut self, at: Instant) -> Vec<Action> {
+        if self.stage != Stage::Preparing {
+            return Vec::new();
+        }
+        self.record.timeline.reached("target-ready", at);
+        self.record.target_ready = true;
+        let mut actions = Vec::new();
+        if self.orders.spec.target.is_some() {
+            actions.push(Action::ServePortal);
+        }
+        if self.orders.hold {
+            self.enter(Stage::Holding, None);
+            actions.push(Action::Announce);
+        } else {
+            self.enter(Stage::Working, None);
+            actions.extend(self.next_task(at));
+        }
+        actions
+    }
+
+    fn next_task(&mut self, at: Instant) -> Vec<Action> {
+        self.current = self.tasks.pop_front();
+        match self.current.clone() {
+            None => {
+                self.record.all_done = true;
+                self.finish(at)
+            }
+            Some(Task::Check) => self.start_check(at),
+            Some(Task::Benchmark(n)) => self.start_benchmark(n, at),
+            Some(Task::Provoke(provocation)) => {
+                // What was provoked ends the run, or its deadline does. One that the guest
+                // survives, and one that only makes it ignore the end, goes on to the end.
+                let mut actions = vec![Action::Ask(Ask::Provoke(provocation))];
+                if provocation == Provocation::Hang {
+                    self.current = None;
+                    actions.push(Action::Say("the guest was told to hang".into()));
+                }
+                actions
+            }
+        }
+    }
+
+    fn start_check(&mut self, at: Instant) -> Vec<Action> {
+        let job = self.record.check_job(&self.orders.spec, self.orders.portal);
+        self.start_job(job.map(Job::Check), "checking the target as an initiator", at)
+    }
+
+    fn start_benchmark(&mut self, n: usize, at: Instant) -> Vec<Action> {
+        let Some(benchmark) = self.orders.spec.benchmarks.get(n) else { return self.next_task(at) };
+        let words = format!("measuring {}", benchmark.workload());
+        match benchmark {
+            Benchmark::IscsiRandread(parameters) => {
+                let job =
+                    self.record.randread_job(&self.orders.spec, parameters, self.orders.portal);
+                self.start_job(job.map(Job::Randread), &words, at)
+            }
+            Benchmark::Hash(_) => {
+                let number = u32::try_from(n).unwrap_or(u32::MAX);
+                let workload = benchmark.workload();
+                vec![Action::Say(words), Action::Ask(Ask::Benchmark { number, workload })]
+            }
+        }
+    }
+
+    fn start_job(&mut self, job: Option<Job>, words: &str, at: Instant) -> Vec<Action> {
+        match job {
+            Some(job) if !self.initiator_gone => {
+                vec![Action::Say(words.to_owned()), Action::Job(Box::new(job))]
+            }
+            _ => {
+                self.task_failed("there is no initiator to do it");
+                self.next_task(at)
+            }
+        }
+    }
+
+    fn task_failed(&mut self, problem: &str) {
+        match &self.current {
+            Some(Task::Check) => self.record.check_failed(problem),
+            Some(Task::Benchmark(n)) => self.record.benchmark_failed(*n, problem),
+            Some(Task::Provoke(_)) | None => {}
+        }
+    }
+
+    fn initiator(&mut self, report: Report, at: Instant) -> Vec<Action> {
+        let benchmark = match self.current {
+            Some(Task::Benchmark(n)) => Some(n),
+            _ => None,
+        };
+        match report {
+            Report::Done { .. } => {
+                if self.current == Some(Task::Check) {
+                    self.record.check_held();
+                }
+                self.job_ended(at)
+            }
+            Report::Failed(failure) => {
+                let problem = failure_words(&failure);
+                self.task_failed(&problem);
+                self.job_ended(at)
+            }
+            other => {
+                self.record.report(benchmark, &other, at);
+                Vec::new()
+            }
+        }
+    }
+
+    fn job_ended(&mut self, at: Instant) -> Vec<Action> {
+        if self.stage == Stage::Working { self.next_task(at) } else { Vec::new() }
+    }
+
+    fn initiator_ended(&mut self, how: &str, at: Instant) -> Vec<Action> {
+        self.initiator_gone = true;
+        let working = self.stage == Stage::Working
+            && matches!(self.current, Some(Task::Check | Task::Benchmark(_)))
+            && !self.current_is_in_guest();
+        if !working {
+            return Vec::new();
+        }
+        self.task_failed(&format!("the initiator's process ended: {how}"));
+        self.next_task(at)
+    }
+
+    fn current_is_in_guest(&self) -> bool {
+        let Some(Task::Benchmark(n)) = self.current else { return false };
+        matches!(self.orders.spec.benchmarks.get(n), Some(Benchmark::Hash(_)))
+    }
+
+    fn guest_benchmark_ended(&mut self, number: u32, problem: &str, at: Instant) -> Vec<Action> {
+        let n = usize::try_from(number).unwrap_or(usize::MAX);
+        if self.current != Some(Task::Benchmark(n)) || self.stage != Stage::Working {
+            return Vec::new();
+        }
+        if !problem.is_empty() {
+            self.record.benchmark_failed(n, problem);
+        }
+        self.next_task(at)
+    }
+
+    fn signal(&mut self, signal: Signal, at: Instant) -> Vec<Action> {
+        if self.stage >= Stage::Ending {
+            return Vec::new();
+        }
+        if self.stage == Stage::Holding {
+            // This is how holding ends.
+            self.record.all_done = true;
+            return self.finish(at);
+        }
+        let name = match signal {
+            Signal::Interrupt => "SIGINT",
+            Signal::Terminate => "SIGTERM",
+        };
+        self.record.fact(Fact::new(Kind::Interrupted(signal), format!("{name} came")));
+        self.quit(at)
+    }
+
+    fn finish(&mut self, at: Instant) -> Vec<Action> {
+        if self.stage >= Stage::Finishing {
+            return Vec::new();
+        }
+        self.enter(Stage::Finishing, Some(at + FINISH));
+        vec![Action::Say("taking the target down".into()), Action::Ask(Ask::Finish)]
+    }
+
+    fn quit(&mut self, at: Instant) -> Vec<Action> {
+        self.end(at);
+        vec![Action::Quit]
+    }
+
+    fn end(&mut self, at: Instant) {
+        if self.stage < Stage::Ending {
+            self.enter(Stage::Ending, Some(at + CLOSE));
+        }
+    }
+
+    /// Something closed after QEMU's end: the run is over when everything has.
+    fn closed(&mut self) -> Vec<Action> {
+        let over = self.stage == Stage::Ending && !self.console_open && !self.control_open;
+        if over { self.stop() } else { Vec::new() }
+    }
+
+    fn stop(&mut self) -> Vec<Action> {
+        if self.stage == Stage::Over {
+            return Vec::new();
+        }
+        self.enter(Stage::Over, None);
+        self.fatal = None;
+        vec![Action::Stop]
+    }
+
+    fn enter(&mut self, stage: Stage, deadline: Option<Instant>) {
+        self.stage = stage;
+        self.stage_deadline = deadline;
+    }
+}
+
+fn tasks(orders: &Orders) -> VecDeque<Task> {
+    let mut tasks = VecDeque::new();
+    if let Some(provocation) = orders.provoke {
+        tasks.push_back(Task::Provoke(provocation));
+    }
+    if orders.spec.target.is_some() {
+        tasks.push_back(Task::Check);
+    }
+    tasks.extend((0..orders.spec.benchmarks.len()).map(Task::Benchmark));
+    tasks
+}
+
+fn phase_words(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Init => "the agent runs",
+        Phase::ChannelModules | Phase::Channel => "the agent is connected",
+        Phase::Modules => "modules are loaded",
+        Phase::TargetReady => "the target is ready",
+        Phase::TornDown => "the target is taken down",
+    }
+}
+
+fn failure_words(failure: &initiator::Failure) -> String {
+    match failure.hint() {
+        Some(hint) => format!("{failure} ({hint})"),
+        None => failure.to_string(),
+    }
+}
+
+/// A duration in the words of a summary: `12 s`, `0.4 s`.
+#[must_use]
+pub fn seconds(duration: Duration) -> String {
+    let value = duration.as_secs_f64();
+    if value >= 10.0 || value.fract() == 0.0 { format!("{value:.0} s") } else { format!("{value:.1} s") }
+}
