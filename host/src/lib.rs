@@ -2,5 +2,7 @@
 //! that amounts to.
 
 pub mod detect;
+pub mod escape;
+pub mod result;
 pub mod spec;
 pub mod verdict;
