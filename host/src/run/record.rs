@@ -1,0 +1,482 @@
+//! What was learnt during a run, and what it amounts to.
+
+use crate::detect::{Detector, EventKind, taint};
+use crate::initiator::{Check, Endpoint, ExpectedLun, Measured, Randread, Report};
+use crate::result::{Benchmark, CheckResult, Kmsg, Lun, Series, Summary, TaintChange, Target};
+use crate::run::timeline::Timeline;
+use crate::spec::{Benchmark as Asked, IscsiRandread, Outcome, Spec};
+use crate::verdict::{Fact, Kind, Verdict};
+use lunlab_protocol::event::{Event, StepFailed};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// Console lines kept for the summary of a failure.
+const TAIL: usize = 20;
+
+/// The most of anything a guest may add to a result.
+const MANY: usize = 100_000;
+
+/// Intervals a benchmark of the initiator's is cut into.
+const SAMPLES: u32 = 20;
+
+/// The name of the check that a real initiator makes.
+const INITIATOR: &str = "initiator";
+
+/// What was learnt.
+pub struct Record {
+    /// When each phase was reached.
+    pub timeline: Timeline,
+    /// Why QEMU said the machine went down.
+    pub shutdown: Option<String>,
+    /// How the channel ended before the guest had finished.
+    pub channel_lost: Option<String>,
+    /// How QEMU ended before the guest had finished, with its words.
+    pub ended_early: Option<Fact>,
+    /// The target was enabled.
+    pub target_ready: bool,
+    /// Everything that was to be done was done, well or not.
+    pub all_done: bool,
+    detector: Detector,
+    fatal_seen: bool,
+    facts: Vec<Fact>,
+    notes: Vec<String>,
+    step: Option<Fact>,
+    checks: Vec<CheckResult>,
+    benchmarks: Vec<Benchmark>,
+    verified: Vec<String>,
+    read_back: BTreeMap<String, String>,
+    kmsg: Kmsg,
+    taint: Option<(u64, u64)>,
+    console_tail: VecDeque<String>,
+    modules_us: Vec<(String, u64)>,
+}
+
+impl Record {
+    /// Nothing was learnt yet.
+    #[must_use]
+    pub fn new(timeline: Timeline, spec: &Spec) -> Self {
+        Self {
+            timeline,
+            shutdown: None,
+            channel_lost: None,
+            ended_early: None,
+            target_ready: false,
+            all_done: false,
+            detector: Detector::new(),
+            fatal_seen: false,
+            facts: Vec::new(),
+            notes: spec.notes.clone(),
+            step: None,
+            checks: Vec::new(),
+            benchmarks: spec.benchmarks.iter().map(|asked| unmeasured(spec, asked)).collect(),
+            verified: Vec::new(),
+            read_back: BTreeMap::new(),
+            kmsg: Kmsg::default(),
+            taint: None,
+            console_tail: VecDeque::new(),
+            modules_us: Vec::new(),
+        }
+    }
+
+    /// Adds a fact for the verdict.
+    pub fn fact(&mut self, fact: Fact) {
+        self.facts.push(fact);
+    }
+
+    /// Adds what the user should know though it changes nothing.
+    pub fn note(&mut self, text: impl Into<String>) {
+        if self.notes.len() < 1000 {
+            self.notes.push(text.into());
+        }
+    }
+
+    /// Takes a console line; true when it is the first that shows the guest to be beyond help.
+    pub fn console_line(&mut self, line: &str) -> bool {
+        self.detector.push_console(line);
+        self.console_tail.push_back(line.to_owned());
+        if self.console_tail.len() > TAIL {
+            self.console_tail.pop_front();
+        }
+        self.fatal_now()
+    }
+
+    /// Takes a kernel log record; true as for a console line.
+    pub fn kmsg(&mut self, _sequence: u64, _timestamp_us: u64, priority: u32, text: &str) -> bool {
+        self.kmsg.records = self.kmsg.records.saturating_add(1);
+        self.detector.push_kmsg(priority, text);
+        self.fatal_now()
+    }
+
+    fn fatal_now(&mut self) -> bool {
+        if self.fatal_seen || !self.detector.has_events() {
+            return false;
+        }
+        self.fatal_seen = self.detector.events().iter().any(|event| {
+            event.kind.kills_task()
+                || matches!(event.kind, EventKind::Panic | EventKind::InitKilled)
+        });
+        self.fatal_seen
+    }
+
+    /// Takes an event that only adds to what is known.
+    pub fn event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::KmsgLost { records } => {
+                self.kmsg.lost = self.kmsg.lost.saturating_add(*records);
+            }
+            Event::Note { text } => self.note(format!("agent: {text}")),
+            Event::StepFailed(step) => self.step_failed(step),
+            Event::StepKernelLine { text } => {
+                if let Some(step) = self.step.as_mut().filter(|step| step.lines.len() < 200) {
+                    step.lines.push((*text).to_owned());
+                }
+            }
+            Event::Attribute { path, value } if self.read_back.len() < MANY => {
+                self.read_back.insert((*path).to_owned(), (*value).to_owned());
+            }
+            Event::ModuleLoaded { path, took_us } if self.modules_us.len() < MANY => {
+                self.modules_us.push(((*path).to_owned(), *took_us));
+            }
+            Event::Sample { benchmark, series, unit, value } => {
+                self.guest_sample(*benchmark, series, unit, *value);
+            }
+            Event::Taint { bits } => {
+                let before = self.taint.map_or(*bits, |(before, _)| before);
+                self.taint = Some((before, *bits));
+            }
+            Event::StreamFailed { stream, problem } => {
+                self.note(format!("portal stream {stream}: {problem}"));
+            }
+            Event::TornDown { problem } if !problem.is_empty() => {
+                let reason = format!("take the target down: {problem}");
+                self.fact(Fact::new(Kind::Fail, reason));
+            }
+            _ => {}
+        }
+    }
+
+    fn step_failed(&mut self, step: &StepFailed<'_>) {
+        let what = match (step.operation, step.value) {
+            (operation, "") => format!("{operation} {}", step.path),
+            ("symlink" | "link", target) => format!("{} {target} at {}", step.operation, step.path),
+            (operation, value) => format!("{operation} {value} to {}", step.path),
+        };
+        let errno = match step.errno {
+            0 => String::new(),
+            number => errno_name(number),
+        };
+        let cause = [errno.as_str(), step.cause].into_iter().filter(|part| !part.is_empty());
+        let cause = cause.collect::<Vec<_>>().join(", caused by ");
+        let place = match step.steps {
+            0 => String::new(),
+            steps => format!(" (step {} of {steps})", step.step),
+        };
+        self.step = Some(Fact::new(Kind::Provision, format!("{what}: {cause}{place}")));
+    }
+
+    /// Provisioning is over, and failed.
+    pub fn provision_failed(&mut self, undone: bool) {
+        let fact = self.step.take();
+        let mut fact = fact.unwrap_or_else(|| Fact::new(Kind::Provision, "no step was named"));
+        if let Some(line) = fact.lines.first() {
+            fact.reason = format!("{}; kernel: {line}", fact.reason);
+        }
+        if !undone {
+            fact.reason.push_str("; not everything done before could be undone");
+        }
+        self.fact(fact);
+    }
+
+    /// The job that checks the target as an initiator sees it; `None` without a target.
+    #[must_use]
+    pub fn check_job(&self, spec: &Spec, portal: SocketAddr) -> Option<Check> {
+        let target = spec.target.as_ref()?;
+        let luns = target.tpg.luns.iter().filter_map(|lun| {
+            let object = spec.storage_object(&lun.storage_object)?;
+            Some(ExpectedLun { lun: u16::from(lun.lun), bytes: object.size })
+        });
+        Some(Check {
+            target: endpoint(&target.wwn, portal),
+            luns: luns.collect(),
+            positions: 64,
+            seed: None,
+            limits: crate::initiator::Limits::default(),
+        })
+    }
+
+    /// The job of a random read; `None` without a LUN for it.
+    #[must_use]
+    pub fn randread_job(
+        &self,
+        spec: &Spec,
+        asked: &IscsiRandread,
+        portal: SocketAddr,
+    ) -> Option<Randread> {
+        let target = spec.target.as_ref()?;
+        let (lun, _) = spec.lun_of(asked)?;
+        Some(Randread {
+            target: endpoint(&target.wwn, portal),
+            lun: u16::from(lun.lun),
+            block_size: u32::try_from(asked.block_size).ok()?,
+            queue_depth: u32::from(asked.queue_depth),
+            seconds: f64::from(asked.seconds),
+            warmup_seconds: 0.5,
+            samples: SAMPLES,
+            region_bytes: Some(spec.region_bytes(asked)),
+            seed: None,
+            limits: crate::initiator::Limits::default(),
+        })
+    }
+
+    /// Takes what the initiator reports in the middle of a job.
+    pub fn report(&mut self, benchmark: Option<usize>, report: &Report, at: Instant) {
+        match report {
+            Report::LoggedIn { .. } => self.timeline.reached("login", at),
+            Report::Verified { lun, blocks, .. } => {
+                self.verified.push(format!("LUN {lun}: {blocks} blocks written and read back"));
+            }
+            Report::Sample { iops, .. } => {
+                if let Some(into) = benchmark.and_then(|n| self.benchmarks.get_mut(n)) {
+                    add_sample(into, "iops", "1/s", *iops);
+                }
+            }
+            Report::Measured(measured) => {
+                if let Some(into) = benchmark.and_then(|n| self.benchmarks.get_mut(n)) {
+                    take_measured(into, measured);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The initiator's check held.
+    pub fn check_held(&mut self) {
+        let verified = std::mem::take(&mut self.verified).join("; ");
+        let detail = format!("discovery, login, capacity; {verified}");
+        self.checks.push(CheckResult { name: INITIATOR.into(), ok: true, detail });
+    }
+
+    /// The initiator's check did not hold.
+    pub fn check_failed(&mut self, problem: &str) {
+        let (name, detail) = (INITIATOR.to_owned(), problem.to_owned());
+        self.checks.push(CheckResult { name, ok: false, detail });
+        self.fact(Fact::new(Kind::Fail, format!("{INITIATOR}: {problem}")));
+    }
+
+    /// A benchmark could not be run to its end.
+    pub fn benchmark_failed(&mut self, n: usize, problem: &str) {
+        if let Some(benchmark) = self.benchmarks.get_mut(n) {
+            benchmark.errors.push(problem.to_owned());
+            let reason = format!("{}: {problem}", benchmark.workload);
+            self.fact(Fact::new(Kind::Fail, reason));
+        }
+    }
+
+    fn guest_sample(&mut self, number: u32, series: &str, unit: &str, value: f64) {
+        let n = usize::try_from(number).unwrap_or(usize::MAX);
+        if let Some(into) = self.benchmarks.get_mut(n) {
+            add_sample(into, series, unit, value);
+        }
+    }
+
+    /// The last console lines.
+    #[must_use]
+    pub fn console_tail(&self) -> Vec<String> {
+        self.console_tail.iter().cloned().collect()
+    }
+
+    /// Ends the learning: checks of benchmarks are evaluated, and the run is judged.
+    #[must_use]
+    pub fn conclude(mut self, spec: &Spec, portal: Option<SocketAddr>) -> Learnt {
+        for benchmark in &mut self.benchmarks {
+            summarise(benchmark);
+        }
+        self.evaluate_checks(spec);
+        let mut events: Vec<Fact> = self.detector.events().iter().map(Fact::from).collect();
+        if let Some((before, after)) = self.taint {
+            events.extend(taint_fact(before, after, events.is_empty()));
+        }
+        let killed = events.iter().any(|fact| {
+            matches!(fact.cause, crate::verdict::Cause::InitKilled)
+                || fact.cause == crate::verdict::Cause::Is(Kind::Panic)
+        });
+        self.explain_loss(killed);
+        if self.all_done && self.facts.is_empty() && events.is_empty() {
+            self.fact(Fact::new(Kind::Pass, "all done, all checks held"));
+        }
+        let facts: Vec<Fact> = events.into_iter().chain(std::mem::take(&mut self.facts)).collect();
+        let verdict = Verdict::judge(&facts);
+        let target = self.target(spec, portal);
+        Learnt {
+            verdict,
+            timeline: self.timeline,
+            notes: self.notes,
+            checks: self.checks,
+            benchmarks: self.benchmarks,
+            target,
+            kmsg: self.kmsg,
+            taint: self.taint.map(|(before, after)| taint_change(before, after)),
+            console_tail: self.console_tail.into(),
+        }
+    }
+
+    /// An end of guest or channel that no kernel event explains is a finding of its own.
+    fn explain_loss(&mut self, killed: bool) {
+        if killed {
+            return;
+        }
+        if let Some(fact) = self.ended_early.take() {
+            self.fact(fact);
+        } else if let Some(why) = self.channel_lost.take()
+            && self.facts.is_empty()
+        {
+            self.fact(Fact::new(Kind::AgentLost, format!("the channel broke: {why}")));
+        }
+    }
+
+    fn evaluate_checks(&mut self, spec: &Spec) {
+        for (asked, measured) in spec.benchmarks.iter().zip(&self.benchmarks) {
+            for check in asked.checks() {
+                let outcome = check.evaluate(&measured.metrics);
+                let ok = matches!(outcome, Outcome::Holds(_));
+                let detail = check.describe(outcome);
+                // One that was not measured because the run ended before is not a finding.
+                if !ok && (self.all_done || !matches!(outcome, Outcome::NotMeasured)) {
+                    let reason = format!("{}: {detail}", measured.workload);
+                    self.facts.push(Fact::new(Kind::Fail, reason));
+                }
+                let name = format!("{} {}", measured.workload, check.text);
+                self.checks.push(CheckResult { name, ok, detail });
+            }
+        }
+    }
+
+    fn target(&mut self, spec: &Spec, portal: Option<SocketAddr>) -> Option<Target> {
+        let target = spec.target.as_ref()?;
+        let luns = target.tpg.luns.iter().filter_map(|lun| {
+            let object = spec.storage_object(&lun.storage_object)?;
+            let backstore = object.backstore.name().to_owned();
+            let storage_object = object.name.clone();
+            Some(Lun { lun: lun.lun, storage_object, backstore, size: object.size })
+        });
+        Some(Target {
+            wwn: target.wwn.clone(),
+            portal: portal.filter(|_| self.target_ready).map(|portal| portal.to_string()),
+            luns: luns.collect(),
+            read_back: std::mem::take(&mut self.read_back),
+        })
+    }
+}
+
+/// What a run amounts to.
+pub struct Learnt {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The phases.
+    pub timeline: Timeline,
+    /// Notes.
+    pub notes: Vec<String>,
+    /// Checks.
+    pub checks: Vec<CheckResult>,
+    /// Benchmarks.
+    pub benchmarks: Vec<Benchmark>,
+    /// The target.
+    pub target: Option<Target>,
+    /// Records and losses of the kernel log.
+    pub kmsg: Kmsg,
+    /// Taint before and after.
+    pub taint: Option<TaintChange>,
+    /// The last console lines.
+    pub console_tail: Vec<String>,
+}
+
+fn endpoint(wwn: &str, portal: SocketAddr) -> Endpoint {
+    Endpoint { portal, iqn: wwn.to_owned(), initiator: crate::initiator::DEFAULT_NAME.to_owned() }
+}
+
+fn errno_name(number: i32) -> String {
+    let errno = rustix::io::Errno::from_raw_os_error(number);
+    crate::errno::name(errno).map_or_else(|| format!("errno {number}"), str::to_owned)
+}
+
+fn taint_fact(before: u64, after: u64, unexplained: bool) -> Option<Fact> {
+    let bugs = taint::new_bugs(before, after);
+    // A taint that an event explains says nothing new.
+    if bugs.is_empty() || !unexplained {
+        return None;
+    }
+    let flags: Vec<String> =
+        bugs.iter().map(|taint| format!("{} ({})", taint.letter, taint.meaning)).collect();
+    Some(Fact::new(Kind::KernelBug, format!("the kernel is newly tainted: {}", flags.join(", "))))
+}
+
+fn taint_change(before: u64, after: u64) -> TaintChange {
+    let flags = taint::decode(after);
+    let flags = flags.iter().map(|taint| format!("{}: {}", taint.letter, taint.meaning)).collect();
+    TaintChange { before, after, flags }
+}
+
+fn unmeasured(spec: &Spec, asked: &Asked) -> Benchmark {
+    let mut parameters = BTreeMap::new();
+    if let Asked::IscsiRandread(asked) = asked {
+        let lun = spec.lun_of(asked).map(|(lun, _)| lun.lun);
+        parameters.insert("block_size".to_owned(), asked.block_size.into());
+        parameters.insert("queue_depth".to_owned(), asked.queue_depth.into());
+        parameters.insert("seconds".to_owned(), asked.seconds.into());
+        parameters.insert("region".to_owned(), spec.region_bytes(asked).into());
+        parameters.insert("lun".to_owned(), lun.into());
+    }
+    Benchmark { workload: asked.workload().to_owned(), parameters, ..Benchmark::default() }
+}
+
+fn add_sample(into: &mut Benchmark, series: &str, unit: &str, value: f64) {
+    let total: usize = into.series.iter().map(|each| each.samples.len()).sum();
+    if total >= MANY {
+        return;
+    }
+    if let Some(found) = into.series.iter_mut().find(|each| each.name == series) {
+        return found.samples.push(value);
+    }
+    into.series.push(Series {
+        name: series.to_owned(),
+        unit: unit.to_owned(),
+        samples: vec![value],
+        summary: None,
+    });
+}
+
+fn take_measured(into: &mut Benchmark, measured: &Measured) {
+    let latency = &measured.latency;
+    let nanoseconds = [
+        ("min", latency.min_us),
+        ("mean", latency.mean_us),
+        ("p50", latency.p50_us),
+        ("p90", latency.p90_us),
+        ("p99", latency.p99_us),
+        ("p99.9", latency.p999_us),
+        ("max", latency.max_us),
+    ]
+    .map(|(name, us)| (name.to_owned(), us * 1000.0));
+    into.metrics.extend(nanoseconds.iter().cloned());
+    into.latency_ns.extend(nanoseconds);
+    into.metrics.insert("iops".to_owned(), measured.iops);
+    into.metrics.insert("mb_per_s".to_owned(), measured.mb_per_s);
+}
+
+/// Summaries of each series; for series without metrics of their own, their medians are.
+fn summarise(benchmark: &mut Benchmark) {
+    for series in &mut benchmark.series {
+        let Some(summary) = lunlab_bench::statistics::Summary::of(&series.samples) else {
+            continue;
+        };
+        benchmark.metrics.entry(series.name.clone()).or_insert(summary.median);
+        series.summary = Some(Summary {
+            median: summary.median,
+            mad: summary.mad,
+            spread: summary.spread(),
+            p25: summary.p25,
+            p75: summary.p75,
+        });
+    }
+}
