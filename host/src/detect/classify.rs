@@ -139,9 +139,8 @@ fn is_death(line: &str) -> bool {
 /// f+0x1/0x2, CPU#1: comm/7`. A bare `WARNING:` may be any driver's opinion.
 fn is_warning(line: &str) -> bool {
     let Some(rest) = line.strip_prefix("WARNING: ") else { return false };
-    let cpu = rest.starts_with("CPU: ") && rest.contains(" PID: ");
-    let at = rest.starts_with("at ") || rest.contains(" at ");
-    at && (cpu || rest.contains("+0x") || (rest.contains(" PID: ") || rest.contains("CPU#")))
+    let older = rest.starts_with("CPU: ") && rest.contains(" PID: ") && rest.contains(" at ");
+    older || (rest.contains(" at ") && rest.contains(", CPU#"))
 }
 
 /// `WARNING: SOFTIRQ-safe -> SOFTIRQ-unsafe lock order detected`, and the task that leaves with

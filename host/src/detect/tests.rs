@@ -294,6 +294,7 @@ fn ordinary_lines_are_no_events() {
         "mce: Using 10 MCE banks",
         "Warning: unmaintained driver is detected: ip_tables",
         "WARNING: this driver is experimental",
+        "WARNING: bad value at offset+0x10",
         "WARNING: Spectre v2 mitigation leaves CPU vulnerable to RETBleed attacks, data leaks possible!",
         "Spectre V2 : WARNING: Unprivileged eBPF is enabled with eIBRS on, data leaks possible!",
         "debug: BUG: nothing",

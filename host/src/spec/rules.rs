@@ -14,19 +14,19 @@ use super::{
 /// A broken rule.
 pub(super) struct Finding {
     path: KeyPath,
-    /// Tables whose values the rule also looked at: when one of those could not be read, what
-    /// stands in its place proves nothing.
-    given: &'static [&'static str],
+    /// Other values the rule looked at: when one of those could not be read, what stands in its
+    /// place proves nothing.
+    given: Vec<KeyPath>,
     message: String,
     hint: Option<String>,
 }
 
 impl Finding {
     fn new(path: KeyPath, message: impl ToString) -> Self {
-        Self { path, given: &[], message: message.to_string(), hint: None }
+        Self { path, given: Vec::new(), message: message.to_string(), hint: None }
     }
 
-    fn given(self, given: &'static [&'static str]) -> Self {
+    fn given(self, given: Vec<KeyPath>) -> Self {
         Self { given, ..self }
     }
 
@@ -37,11 +37,9 @@ impl Finding {
     /// Whether it still says something when the values of the keys in `unread` only stand in for
     /// what could not be read.
     pub(super) fn stands(&self, unread: &[KeyPath]) -> bool {
-        !unread.iter().any(|key| {
-            key.starts_with(&self.path)
-                || self.path.starts_with(key)
-                || self.given.iter().any(|table| key.starts_with(&top(table)))
-        })
+        let judged = || self.given.iter().chain([&self.path]);
+        let overlap = |a: &KeyPath, b: &KeyPath| a.starts_with(b) || b.starts_with(a);
+        !unread.iter().any(|key| judged().any(|path| overlap(path, key)))
     }
 
     pub(super) fn into_fault(self, locate: impl Fn(&KeyPath) -> Option<Position>) -> Fault {
@@ -72,6 +70,10 @@ pub(super) fn find_notes(spec: &Spec) -> Vec<String> {
 
 fn top(key: &str) -> KeyPath {
     KeyPath::default().key(key)
+}
+
+fn luns_path() -> KeyPath {
+    top("target").key("tpg").key("luns")
 }
 
 fn check_kernel(kernel: &Kernel, findings: &mut Vec<Finding>) {
@@ -127,7 +129,8 @@ fn check_ramdisks_fit(spec: &Spec, memory: u64, path: KeyPath, findings: &mut Ve
             format_size(needed)
         );
         let hint = "fileio is sparse and takes memory only for what is written".to_owned();
-        findings.push(Finding::new(path, message).given(&["storage_object"]).hint(Some(hint)));
+        findings
+            .push(Finding::new(path, message).given(vec![top("storage_object")]).hint(Some(hint)));
     }
 }
 
@@ -160,7 +163,7 @@ fn check_target(spec: &Spec, findings: &mut Vec<Finding>) {
         findings.push(Finding::new(path.key("wwn"), error));
     }
     let luns = &target.tpg.luns;
-    let path = path.key("tpg").key("luns");
+    let path = luns_path();
     if luns.is_empty() {
         let message =
             "empty, at least one such as { lun = 0, storage_object = \"disk0\" } is needed";
@@ -168,9 +171,10 @@ fn check_target(spec: &Spec, findings: &mut Vec<Finding>) {
     }
     for (index, lun) in luns.iter().enumerate() {
         let path = path.index(index);
-        if luns[..index].iter().any(|earlier| earlier.lun == lun.lun) {
+        if let Some(earlier) = luns[..index].iter().position(|earlier| earlier.lun == lun.lun) {
             let message = format!("{} is the number of another LUN already", lun.lun);
-            findings.push(Finding::new(path.key("lun"), message));
+            let earlier = luns_path().index(earlier).key("lun");
+            findings.push(Finding::new(path.key("lun"), message).given(vec![earlier]));
         }
         check_reference(spec, lun, path.key("storage_object"), findings);
     }
@@ -188,8 +192,13 @@ fn check_reference(spec: &Spec, lun: &Lun, path: KeyPath, findings: &mut Vec<Fin
         let known = names().map(quoted).collect::<Vec<_>>().join(", ");
         format!("there is no storage object {shown}, only {known}")
     };
+    let objects = top("storage_object");
+    let given = match spec.storage_objects.len() {
+        0 => vec![objects],
+        count => (0..count).map(|index| objects.index(index).key("name")).collect(),
+    };
     let hint = nearest(&lun.storage_object, names()).map(|name| format!("did you mean {name:?}?"));
-    findings.push(Finding::new(path, message).given(&["storage_object"]).hint(hint));
+    findings.push(Finding::new(path, message).given(given).hint(hint));
 }
 
 fn check_benchmarks(spec: &Spec, findings: &mut Vec<Finding>) {
@@ -217,7 +226,7 @@ fn check_iscsi_randread(
     }
     check_lun_of(spec, benchmark, path, findings);
     if let Some(region) = benchmark.region {
-        check_region(spec, benchmark, region, path.key("region"), findings);
+        check_region(spec, benchmark, region, path, findings);
     }
 }
 
@@ -229,14 +238,14 @@ fn check_lun_of(
 ) {
     let Some(target) = &spec.target else {
         let message = "iscsi-randread needs a [[target]] with a LUN, there is no target";
-        findings.push(Finding::new(path.key("workload"), message).given(&["target"]));
+        findings.push(Finding::new(path.key("workload"), message).given(vec![top("target")]));
         return;
     };
     let luns = &target.tpg.luns;
     if let Some(number) = benchmark.lun.filter(|number| luns.iter().all(|l| l.lun != *number)) {
         let known = luns.iter().map(|lun| lun.lun.to_string()).collect::<Vec<_>>().join(", ");
         let message = format!("there is no LUN {number}, only {known}");
-        findings.push(Finding::new(path.key("lun"), message).given(&["target"]));
+        findings.push(Finding::new(path.key("lun"), message).given(vec![luns_path()]));
     }
 }
 
@@ -244,20 +253,22 @@ fn check_region(
     spec: &Spec,
     benchmark: &IscsiRandread,
     region: u64,
-    path: KeyPath,
+    path: &KeyPath,
     findings: &mut Vec<Finding>,
 ) {
     if region < benchmark.block_size {
         let (region, block) = (format_size(region), format_size(benchmark.block_size));
         let message = format!("{region} is smaller than one block of {block}");
-        findings.push(Finding::new(path, message));
+        let given = vec![path.key("block_size")];
+        findings.push(Finding::new(path.key("region"), message).given(given));
         return;
     }
     let Some((lun, object)) = spec.lun_of(benchmark) else { return };
     if region > object.size {
         let (region, size) = (format_size(region), format_size(object.size));
         let message = format!("{region} is more than LUN {} has, which is {size}", lun.lun);
-        findings.push(Finding::new(path, message).given(&["target", "storage_object"]));
+        let given = vec![path.key("lun"), luns_path(), top("storage_object")];
+        findings.push(Finding::new(path.key("region"), message).given(given));
     }
 }
 
@@ -277,7 +288,8 @@ fn check_run(run: &Run, findings: &mut Vec<Finding>) {
     if let Some(boot) = run.boot_timeout.filter(|boot| *boot > run.timeout) {
         let (boot, whole) = (format_duration(boot), format_duration(run.timeout));
         let message = format!("{boot} is longer than the whole run may take, which is {whole}");
-        findings.push(Finding::new(path.key("boot_timeout"), message).given(&["run"]));
+        findings
+            .push(Finding::new(path.key("boot_timeout"), message).given(vec![path.key("timeout")]));
     }
 }
 

@@ -266,6 +266,8 @@ s.toml:8:13: storage_object[0].backstore: "ramdsk" is unknown, one of ramdisk, f
 s.toml:9:8: storage_object[0].size: 100 is out of range, 1M to 16T is allowed
 s.toml:11:7: target.wwn: "disk" is not an iSCSI name, those begin with iqn., eui. or naa.
 s.toml:13:17: target.tpg.luns[0].lun: 256 is out of range, a whole number from 0 to 255 is needed
+s.toml:13:39: target.tpg.luns[0].storage_object: there is no storage object "disk1", only "disk 0"
+  hint: did you mean "disk 0"?
 s.toml:16:10: benchmark[0].check[0]: "iop" is not measured by this workload, iops, mb_per_s, p50, p90, p99, p99.9, max are
   hint: did you mean "iops"?"#
     );
@@ -551,6 +553,17 @@ fn what_could_not_be_read_causes_no_second_fault() {
     assert_eq!(
         told(&text),
         "s.toml:2:8: storage_object[0].name: 0 is an integer, a string is needed"
+    );
+    let text = format!(
+        "{DISK}extra = 1\n{}",
+        TARGET.replace("[{ lun = 0", "[{ lun = 256, storage_object = \"dsk0\" }, { lun = 0")
+    );
+    assert_eq!(
+        told(&text),
+        "s.toml:5:1: storage_object[0].extra: unknown key, known here: name, backstore, size\n\
+         s.toml:9:17: target.tpg.luns[0].lun: 256 is out of range, a whole number from 0 to 255 is needed\n\
+         s.toml:9:39: target.tpg.luns[0].storage_object: there is no storage object \"dsk0\", only \"disk0\"\n  \
+         hint: did you mean \"disk0\"?"
     );
     let text = "[[benchmark]]\nworkload = 1\n[[benchmark]]\nworkload = \"iscsi-randread\"\nblock_size = 3\n";
     assert_eq!(
