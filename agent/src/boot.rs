@@ -114,16 +114,16 @@ fn report(
     loaded: &[(String, Duration)],
     tolerated: &[MountError],
 ) {
-    let notes: Vec<String> =
-        tolerated.iter().map(|error| format!("{error} (ignored)")).collect();
+    let notes: Vec<String> = tolerated.iter().map(|error| format!("{error} (ignored)")).collect();
     let mut events: Vec<Event<'_>> = phases
         .iter()
         .map(|(phase, uptime_us)| Event::Phase { phase: phase.code(), uptime_us: *uptime_us })
         .collect();
-    events.extend(loaded.iter().map(|(path, took)| Event::ModuleLoaded {
-        path,
-        took_us: microseconds(*took),
-    }));
+    events.extend(
+        loaded
+            .iter()
+            .map(|(path, took)| Event::ModuleLoaded { path, took_us: microseconds(*took) }),
+    );
     events.extend(notes.iter().map(|text| Event::Note { text }));
     events.push(Event::Taint { bits: taint() });
     link.tell_each(&events);

@@ -89,9 +89,8 @@ impl<'a> Translator<'a> {
         use crate::serve::Work;
         match request {
             // Both were dealt with before the first command.
-            Request::Channel(_) | Request::Module(lunlab_protocol::request::Module {
-                channel: true, ..
-            }) => {}
+            Request::Channel(_)
+            | Request::Module(lunlab_protocol::request::Module { channel: true, .. }) => {}
             Request::Module(module) => self.work(Work::Load(module.path.to_owned())),
             Request::Describe(item) => self.describer.add(item),
             Request::Provision => {

@@ -15,6 +15,7 @@ pub mod modules;
 pub mod mounts;
 pub mod portal;
 pub mod power;
+pub mod provision;
 pub mod provoke;
 pub mod segment;
 pub mod serve;

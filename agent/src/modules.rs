@@ -17,7 +17,7 @@ pub struct ModuleError {
 
 impl std::fmt::Display for ModuleError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let errno = configfs_rs::errno_name(self.errno.raw_os_error());
+        let errno = configfs_rs::Errno::from(self.errno);
         write!(f, "{} {}: {errno}", self.operation, self.path)
     }
 }

@@ -61,7 +61,7 @@ pub struct MountError {
 
 impl std::fmt::Display for MountError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}: {}", self.what, self.at, configfs_rs::errno_name(self.errno.raw_os_error()))
+        write!(f, "{} {}: {}", self.what, self.at, configfs_rs::Errno::from(self.errno))
     }
 }
 

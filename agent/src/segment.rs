@@ -155,7 +155,8 @@ mod tests {
     #[test]
     fn requests_come_in_their_order() {
         let module = Request::Module(Module { path: "/a.ko", channel: true });
-        let bytes = [hello(), channel(), request(&module), request(&Request::Provision), END.into()];
+        let bytes =
+            [hello(), channel(), request(&module), request(&Request::Provision), END.into()];
         let segment = Segment::parse(bytes.concat()).unwrap();
         assert_eq!(segment.channel, Channel::Vsock { port: 1024 });
         assert_eq!(segment.token, Token::new([7; 32]));

@@ -3,8 +3,18 @@
 pub mod accelerator;
 pub mod agent_image;
 pub mod cache;
+pub mod detect;
 pub mod digest;
 pub mod error;
+pub mod guardian;
 pub mod image;
+pub mod initiator;
 pub mod kernel;
+pub mod portal;
 pub mod qemu;
+pub mod run;
+pub mod runtime_directory;
+pub mod spec;
+pub mod transport;
+pub mod verdict;
+mod sys;

@@ -48,13 +48,14 @@ pub fn strip_debug(module: &[u8]) -> Cow<'_, [u8]> {
 }
 
 type Section = SectionHeader64<Endianness>;
+type Table<'a> = SectionTable<'a, FileHeader64<Endianness>>;
 
 fn strip(module: &[u8]) -> Option<Vec<u8>> {
     let header = FileHeader64::<Endianness>::parse(module).ok()?;
     let endian = header.endian().ok()?;
     let relocatable = header.e_type.get(endian) == elf::ET_REL && header.e_phnum.get(endian) == 0;
     let table = header.sections(endian, module).ok()?;
-    let debug = debug_sections(endian, &table);
+    let debug = debug_sections(endian, module, &table);
     if !relocatable || !debug.contains(&true) {
         return None;
     }
@@ -68,23 +69,31 @@ fn strip(module: &[u8]) -> Option<Vec<u8>> {
     Some(output)
 }
 
-/// For each section whether it is debug information, or relocations for that.
-fn debug_sections(
-    endian: Endianness,
-    table: &SectionTable<'_, FileHeader64<Endianness>>,
-) -> Vec<bool> {
-    let by_name = |section: &Section| {
-        let name = table.section_name(endian, section).unwrap_or_default();
-        let loaded = section.sh_flags(endian).contains(elf::SHF_ALLOC);
-        !loaded && DEBUG_SECTIONS.iter().any(|prefix| name.starts_with(prefix))
+/// For each section whether it is debug information, relocations for that, or a group of nothing
+/// else (which binutils would miss the members of; the module loader knows no groups).
+fn debug_sections(endian: Endianness, module: &[u8], table: &Table<'_>) -> Vec<bool> {
+    let mut debug: Vec<bool> =
+        table.iter().map(|section| is_named_debug(endian, table, section)).collect();
+    let is_debug = |debug: &[bool], index: u32| {
+        usize::try_from(index).is_ok_and(|index| debug.get(index) == Some(&true))
     };
-    let named: Vec<bool> = table.iter().map(by_name).collect();
-    let relocates_debug = |section: &Section| {
-        let relocations = matches!(section.sh_type(endian), elf::SHT_REL | elf::SHT_RELA);
-        let target = usize::try_from(section.sh_info(endian)).unwrap_or(usize::MAX);
-        relocations && named.get(target) == Some(&true)
-    };
-    table.iter().zip(&named).map(|(section, named)| *named || relocates_debug(section)).collect()
+    for (index, section) in table.iter().enumerate() {
+        if matches!(section.sh_type(endian), elf::SHT_REL | elf::SHT_RELA) {
+            debug[index] |= is_debug(&debug, section.sh_info(endian));
+        }
+    }
+    for (index, section) in table.iter().enumerate() {
+        if let Ok(Some((_, members))) = section.group(endian, module) {
+            debug[index] = members.iter().all(|member| is_debug(&debug, member.get(endian)));
+        }
+    }
+    debug
+}
+
+fn is_named_debug(endian: Endianness, table: &Table<'_>, section: &Section) -> bool {
+    let name = table.section_name(endian, section).unwrap_or_default();
+    let loaded = section.sh_flags(endian).contains(elf::SHF_ALLOC);
+    !loaded && DEBUG_SECTIONS.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Appends the content of the sections that stay to `output`, in the order of the file, and returns
@@ -92,7 +101,7 @@ fn debug_sections(
 fn copy_sections(
     module: &[u8],
     endian: Endianness,
-    table: &SectionTable<'_, FileHeader64<Endianness>>,
+    table: &Table<'_>,
     debug: &[bool],
     output: &mut Vec<u8>,
 ) -> Option<Vec<Section>> {

@@ -1,1 +1,22 @@
-//! To be written.
+//! Workload kernels, their sampling, and the statistics of one run.
+//!
+//! No device, no network, no threads, no foreign code: the same kernels run in a guest as PID 1 and on the host itself.
+//!
+//! ```
+//! use std::time::Duration;
+//! use lunlab_bench::hash::{self, Budget};
+//! use lunlab_bench::statistics::Summary;
+//!
+//! let millisecond = Duration::from_millis(1);
+//! let budget = Budget { warm_up: millisecond, samples: 5, sample_time: millisecond };
+//! for series in hash::series() {
+//!     let mut nanoseconds = Vec::new();
+//!     hash::measure(series, budget, &mut |sample| nanoseconds.push(sample))?;
+//!     let summary = Summary::of(&nanoseconds).expect("five finite samples");
+//!     assert!(summary.median > 0.0, "{}", series.name);
+//! }
+//! # Ok::<(), hash::WrongDigest>(())
+//! ```
+
+pub mod hash;
+pub mod statistics;

@@ -1,3 +1,7 @@
-//! QEMU.
+//! QEMU: its command line as a fold over devices, its process, its monitor.
 
+pub mod command_line;
+pub mod device;
+pub mod process;
 pub mod program;
+pub mod qmp;

@@ -38,6 +38,7 @@ pub fn hint(error: &Error, cause: Option<Errno>) -> Option<&'static str> {
         (Operation::Write, Errno::ENOENT) if parent("attrib") || parent("param") => {
             Some("this kernel has no attribute of that name")
         }
+        (Operation::Create, Errno::ENOENT) => Some("the directory of the backing file must exist"),
         (Operation::Create, Errno::EEXIST) => Some("remove the file, or name another"),
         (Operation::Link, Errno::ENODEV) => Some("the storage object is not enabled"),
         _ => None,
@@ -90,5 +91,7 @@ mod tests {
         assert!(hint(&core, None).unwrap().contains("target_core_file"));
         let attribute = error(Operation::Write, "/c/d/attrib/emulate_rsoc", Errno::ENOENT);
         assert!(hint(&attribute, None).unwrap().contains("no attribute"));
+        let file = error(Operation::Create, "/nowhere/disk0", Errno::ENOENT);
+        assert!(hint(&file, None).unwrap().contains("directory"));
     }
 }

@@ -1,0 +1,85 @@
+//! The guardian: a process that outlives `lunlab` by a moment and leaves nothing behind.
+//!
+//! It leads a process group in which QEMU and every helper run, and holds the reading end of a
+//! pipe whose other end only `lunlab` has. When that closes, for whatever reason, it removes the
+//! runtime directory and kills its group, itself included. A process group, unlike a list of
+//! process ids, cannot name a stranger; and as every child joins it before it becomes another
+//! program, there is no moment at which one could be missed.
+
+use crate::error::Error;
+use rustix::process::{Pid, Signal, kill_current_process_group};
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+/// The hidden subcommand that runs [`watch`].
+pub const SUBCOMMAND: &str = "guardian";
+
+/// A running guardian.
+pub struct Guardian {
+    child: Child,
+    pipe: Option<ChildStdin>,
+}
+
+impl Guardian {
+    /// Starts it for a runtime directory.
+    ///
+    /// # Errors
+    /// When this program cannot be started once more.
+    pub fn start(directory: &Path) -> Result<Self, Error> {
+        let mut child = own_command()?
+            .arg(SUBCOMMAND)
+            .arg(directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| Error::environment(format!("start the guardian: {error}")))?;
+        let pipe = child.stdin.take();
+        Ok(Self { child, pipe })
+    }
+
+    /// Puts a command under its guard.
+    pub fn guard<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        // A process id that does not fit is not one; 0 would be a group of the child's own.
+        command.process_group(i32::try_from(self.child.id()).unwrap_or(0))
+    }
+
+    /// Lets it do its work now and waits until it has: afterwards every guarded process has been
+    /// killed and the directory is gone.
+    pub fn finish(mut self) {
+        drop(self.pipe.take());
+        // It ends by its own SIGKILL; there is nothing to learn from that.
+        let _killed = self.child.wait();
+    }
+}
+
+/// This program, to be run once more.
+///
+/// # Errors
+/// When its path cannot be found.
+pub fn own_command() -> Result<Command, Error> {
+    // Not current_exe(): a lunlab that is rebuilt while it runs must start itself, not its heir.
+    Ok(Command::new("/proc/self/exe"))
+}
+
+/// The guardian's body: waits for the pipe to close, then removes and kills.
+pub fn watch(directory: &Path) -> ! {
+    let mut nothing = [0; 64];
+    let mut pipe = std::io::stdin();
+    while pipe.read(&mut nothing).is_ok_and(|n| n > 0) {}
+    // Before the kill, which ends this process too. Whatever cannot be removed stays.
+    let _best_effort = std::fs::remove_dir_all(directory);
+    loop {
+        let _does_not_return = kill_current_process_group(Signal::KILL);
+    }
+}
+
+/// Whether this process leads its group, as a guardian must: else the kill would hit its caller.
+#[must_use]
+pub fn leads_its_group() -> bool {
+    Pid::from_raw(i32::try_from(std::process::id()).unwrap_or(0))
+        .is_some_and(|own| rustix::process::getpgrp() == own)
+}

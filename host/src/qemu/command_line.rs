@@ -1,0 +1,120 @@
+//! The command line: a fold over devices, pure.
+
+use crate::qemu::device::Device;
+use std::path::Path;
+
+/// QEMU's argv, program included.
+#[must_use]
+pub fn argv(program: &Path, devices: &[Box<dyn Device>]) -> Vec<String> {
+    let mut all = vec![program.display().to_string()];
+    all.extend(devices.iter().flat_map(|device| device.qemu_args()));
+    let kernel_args: Vec<String> =
+        devices.iter().flat_map(|device| device.kernel_args()).collect();
+    all.extend(["-append".into(), kernel_args.join(" ")]);
+    all
+}
+
+/// The command as one would type it: quoted for a shell, an option and its value a line.
+#[must_use]
+pub fn as_typed(argv: &[String]) -> String {
+    let mut text = String::new();
+    for (n, word) in argv.iter().enumerate() {
+        if n > 0 {
+            text.push_str(if word.starts_with('-') { " \\\n  " } else { " " });
+        }
+        // Only a NUL cannot be quoted, and no argument that a process was given has one.
+        match shlex::try_quote(word) {
+            Ok(quoted) => text.push_str(&quoted),
+            Err(_) => text.push_str(word),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{argv, as_typed};
+    use crate::accelerator::Accelerator;
+    use crate::qemu::device::{
+        Bare, Boot, Console, Device, EndOnPanic, Extra, Machine, Monitor, VhostUserVsock,
+        VhostVsock, VirtioSerial,
+    };
+    use std::path::Path;
+
+    fn typed(devices: Vec<Box<dyn Device>>) -> String {
+        as_typed(&argv(Path::new("qemu"), &devices))
+    }
+
+    fn machine(accelerator: Accelerator, shared_memory: bool) -> Box<dyn Device> {
+        Box::new(Machine { accelerator, cpus: 2, memory: 512 << 20, shared_memory })
+    }
+
+    #[test]
+    fn a_whole_machine_over_vhost_user() {
+        let devices: Vec<Box<dyn Device>> = vec![
+            Box::new(Bare),
+            machine(Accelerator::Tcg, true),
+            Box::new(EndOnPanic),
+            Box::new(Console { socket: "/r/console".into() }),
+            Box::new(Monitor { socket: "/r/qmp".into() }),
+            Box::new(VhostUserVsock { socket: "/r/vu".into() }),
+            Box::new(Boot { kernel: "/k/vmlinux".into(), initrd: "/r/initrd".into() }),
+            Box::new(Extra { qemu: vec!["-s".into()], kernel: vec!["slub_debug=FZ".into()] }),
+        ];
+        let expected = "\
+qemu \\
+  -nodefaults \\
+  -no-user-config \\
+  -display none \\
+  -sandbox on \\
+  -machine pc,memory-backend=memory \\
+  -accel tcg,thread=multi \\
+  -cpu max \\
+  -smp 2 \\
+  -m 512M \\
+  -object memory-backend-memfd,id=memory,size=512M,share=on \\
+  -no-reboot \\
+  -device isa-serial,chardev=console-chardev \\
+  -chardev socket,id=console-chardev,path=/r/console \\
+  -chardev socket,id=qmp-chardev,path=/r/qmp \\
+  -mon chardev=qmp-chardev,mode=control \\
+  -chardev socket,id=vsock-chardev,path=/r/vu \\
+  -device vhost-user-vsock-pci,chardev=vsock-chardev \\
+  -kernel /k/vmlinux \\
+  -initrd /r/initrd \\
+  -s \\
+  -append 'tsc=reliable no_timer_check panic=-1 console=ttyS0 loglevel=5 rdinit=/init slub_debug=FZ'";
+        assert_eq!(typed(devices), expected);
+    }
+
+    #[test]
+    fn kvm_takes_the_hosts_processor_and_no_kernel_arguments() {
+        let expected = "qemu \\\n  -machine pc \\\n  -accel kvm \\\n  -cpu host \\\n  -smp 2 \\\n  \
+                        -m 512M \\\n  -append ''";
+        assert_eq!(typed(vec![machine(Accelerator::Kvm, false)]), expected);
+    }
+
+    #[test]
+    fn the_other_transports() {
+        let vhost = typed(vec![Box::new(VhostVsock { cid: 77, fd: 9 })]);
+        assert_eq!(vhost, "qemu \\\n  -device vhost-vsock-pci,guest-cid=77,vhostfd=9 \\\n  -append ''");
+        let serial =
+            typed(vec![Box::new(VirtioSerial { ports: vec![("a", "/a".into()), ("b", "/b".into())] })]);
+        let expected = "\
+qemu \\
+  -device virtio-serial-pci \\
+  -chardev socket,id=port0-chardev,path=/a \\
+  -device virtserialport,chardev=port0-chardev,name=a \\
+  -chardev socket,id=port1-chardev,path=/b \\
+  -device virtserialport,chardev=port1-chardev,name=b \\
+  -append ''";
+        assert_eq!(serial, expected);
+    }
+
+    #[test]
+    fn what_a_shell_would_take_apart_is_quoted() {
+        let devices: Vec<Box<dyn Device>> =
+            vec![Box::new(Console { socket: "/a b/c,d".into() })];
+        assert!(typed(devices).contains("'socket,id=console-chardev,path=/a b/c,,d'"));
+    }
+}

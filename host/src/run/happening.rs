@@ -1,0 +1,60 @@
+//! What can happen during a run, whoever it comes from.
+
+use crate::initiator::Report;
+use crate::qemu::qmp::QmpEvent;
+use crate::verdict::Signal;
+use std::time::Instant;
+
+/// Something happened.
+#[derive(Debug)]
+pub struct Happening {
+    /// When it was seen.
+    pub at: Instant,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum What {
+    /// A line on the console, without its end.
+    Console(String),
+    /// The console closed: QEMU has ended.
+    ConsoleClosed,
+    /// QEMU said so on its monitor.
+    Qmp(QmpEvent),
+    /// QEMU ended.
+    QemuEnded(Ended),
+    /// The process beside QEMU ended.
+    HelperEnded(String),
+    /// The guest opened control.
+    ControlOpened,
+    /// Somebody tried to and was refused; the flag says that only the versions differ.
+    Refused {
+        /// Why.
+        why: String,
+        /// Whether host and agent are of different builds.
+        version: bool,
+    },
+    /// A message of the agent's, encoded.
+    Message(Vec<u8>),
+    /// Control ended or broke.
+    ControlLost(String),
+    /// The initiator reports.
+    Initiator(Report),
+    /// The initiator process ended.
+    InitiatorEnded(String),
+    /// A signal came.
+    Signal(Signal),
+}
+
+/// How QEMU ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// `exit status: 1`, `signal: 9 (SIGKILL)`.
+    pub status: String,
+    /// Whether that is its good end.
+    pub good: bool,
+    /// What it said on stderr.
+    pub words: String,
+}

@@ -1,0 +1,429 @@
+//! Typed reading of TOML tables: what has another type, form or range than it should becomes a
+//! fault with its place, and reading goes on, so that all faults are found in one go.
+
+use std::fmt::Display;
+use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::fault::{Fault, Faults, KeyPath, Position, Segment, nearest, quoted};
+use super::quantity::{DURATION_FORM, QuantityError, SIZE_FORM, parse_duration, parse_size};
+use super::sections::place_of;
+
+/// The text being read and what was found wrong with it so far.
+pub(super) struct Reader<'t> {
+    text: &'t str,
+    faults: Vec<Fault>,
+    /// Keys that an unknown key was probably meant to be: naming those as missing too would be
+    /// saying one thing twice.
+    suggested: Vec<KeyPath>,
+}
+
+/// One table of the spec, with the way to it.
+pub(super) struct Section<'a> {
+    pub(super) path: KeyPath,
+    table: &'a DeTable<'a>,
+    span: Range<usize>,
+    /// The keys it may have; none listed when that is not known yet.
+    known: &'static [&'static str],
+}
+
+type Value<'a> = &'a Spanned<DeValue<'a>>;
+
+/// Parses TOML; every syntax fault is reported, but one per line, because the later ones of a line
+/// follow from the first.
+pub(super) fn parse_toml(text: &str) -> Result<Spanned<DeTable<'_>>, Faults> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mut faults: Vec<Fault> = errors
+        .iter()
+        .map(|error| Fault {
+            position: error.span().map(|span| Position::of(text, span.start)),
+            key: KeyPath::default(),
+            message: error.message().to_owned(),
+            hint: None,
+        })
+        .collect();
+    if faults.is_empty() {
+        return Ok(table);
+    }
+    faults.sort_by_key(|fault| fault.position);
+    faults.dedup_by_key(|fault| fault.position.map(|position| position.line));
+    Err(Faults(faults))
+}
+
+/// Where the value at `path` stands, or else the innermost table on the way that exists.
+pub(super) fn locate(text: &str, root: &Spanned<DeTable<'_>>, path: &KeyPath) -> Position {
+    let mut span = root.span();
+    let mut value: Option<&DeValue<'_>> = None;
+    for segment in path.segments() {
+        let next = match (value, segment) {
+            (None, Segment::Key(key)) => root.get_ref().get(key.as_str()),
+            (Some(DeValue::Array(items)), Segment::Index(index)) => items.get(*index),
+            (Some(value), Segment::Key(key)) => table_of(value).and_then(|t| t.get(key.as_str())),
+            (_, Segment::Index(_)) => None,
+        };
+        let Some(next) = next else { break };
+        span = next.span();
+        value = Some(next.get_ref());
+    }
+    Position::of(text, span.start)
+}
+
+/// The table itself, or the first of an array of tables: see [`KeyPath`].
+fn table_of<'a>(value: &'a DeValue<'a>) -> Option<&'a DeTable<'a>> {
+    match value {
+        DeValue::Table(table) => Some(table),
+        DeValue::Array(items) => items.iter().next().and_then(|item| item.get_ref().as_table()),
+        _ => None,
+    }
+}
+
+impl<'t> Reader<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, faults: Vec::new(), suggested: Vec::new() }
+    }
+
+    /// The keys that have no value worth judging: what was read for them only stands in.
+    pub(super) fn unread(&self) -> Vec<KeyPath> {
+        let faulty = self.faults.iter().map(|fault| fault.key.clone());
+        faulty.chain(self.suggested.iter().cloned()).collect()
+    }
+
+    pub(super) fn into_faults(self) -> Vec<Fault> {
+        self.faults
+    }
+
+    pub(super) fn fault(&mut self, at: Range<usize>, key: KeyPath, message: impl Display) {
+        self.fault_with_hint(at, key, message, None);
+    }
+
+    pub(super) fn fault_with_hint(
+        &mut self,
+        at: Range<usize>,
+        key: KeyPath,
+        message: impl Display,
+        hint: Option<String>,
+    ) {
+        let position = Some(Position::of(self.text, at.start));
+        self.faults.push(Fault { position, key, message: message.to_string(), hint });
+    }
+
+    fn wrong_type(&mut self, value: Value<'_>, key: KeyPath, expected: &str) {
+        let (shown, found) = (describe(value.get_ref()), type_name(value.get_ref()));
+        let message = format!("{shown} is {found}, {expected} is needed");
+        self.fault(value.span(), key, message);
+    }
+}
+
+impl<'a> Section<'a> {
+    /// The whole spec.
+    pub(super) fn root(
+        table: &'a Spanned<DeTable<'a>>,
+        known: &'static [&'static str],
+        reader: &mut Reader<'_>,
+    ) -> Self {
+        Self::open(KeyPath::default(), table.get_ref(), table.span(), known, reader)
+    }
+
+    /// A table, its unknown keys reported.
+    fn open(
+        path: KeyPath,
+        table: &'a DeTable<'a>,
+        span: Range<usize>,
+        known: &'static [&'static str],
+        reader: &mut Reader<'_>,
+    ) -> Self {
+        let section = Self { path, table, span, known };
+        section.report_unknown_keys(reader);
+        section
+    }
+
+    /// The same table, held against another list of keys: for tables whose keys depend on one of
+    /// their values.
+    pub(super) fn with_known(
+        self,
+        known: &'static [&'static str],
+        reader: &mut Reader<'_>,
+    ) -> Self {
+        Self::open(self.path, self.table, self.span, known, reader)
+    }
+
+    fn report_unknown_keys(&self, reader: &mut Reader<'_>) {
+        let here = self.path.table_name();
+        for key in self.table.keys() {
+            let name = key.get_ref().as_ref();
+            if self.known.is_empty() || self.known.contains(&name) {
+                continue;
+            }
+            let suggestion = nearest(name, self.known.iter().copied());
+            let place = place_of(name).filter(|place| place.trim_matches(['[', ']']) != here);
+            let message = match (suggestion, place) {
+                (Some(meant), _) => format!("unknown key, did you mean {meant:?}?"),
+                (None, Some(place)) => format!("unknown key, it belongs in {place}"),
+                (None, None) => format!("unknown key, known here: {}", self.known.join(", ")),
+            };
+            reader.suggested.extend(suggestion.map(|meant| self.path.key(meant)));
+            reader.fault(key.span(), self.path.key(name), message);
+        }
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    fn get(&self, key: &str) -> Option<Value<'a>> {
+        self.table.get(key)
+    }
+
+    /// Reports `key` as missing from this table.
+    pub(super) fn missing(&self, key: &str, needed: &str, reader: &mut Reader<'_>) {
+        let path = self.path.key(key);
+        if !reader.suggested.contains(&path) {
+            reader.fault(self.span.clone(), path, format!("missing, {needed} is needed"));
+        }
+    }
+
+    pub(super) fn string(
+        &self,
+        key: &str,
+        needed: &str,
+        reader: &mut Reader<'_>,
+    ) -> Option<&'a str> {
+        let value = self.get(key)?;
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            reader.wrong_type(value, self.path.key(key), needed);
+        }
+        text
+    }
+
+    pub(super) fn strings(
+        &self,
+        key: &str,
+        needed: &str,
+        reader: &mut Reader<'_>,
+    ) -> Vec<Item<'a>> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let Some(items) = value.get_ref().as_array() else {
+            let expected = format!("a list of {needed}s");
+            reader.wrong_type(value, self.path.key(key), &expected);
+            return Vec::new();
+        };
+        let mut strings = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let path = self.path.key(key).index(index);
+            match item.get_ref().as_str() {
+                Some(text) => strings.push(Item { text, path, span: item.span() }),
+                None => reader.wrong_type(item, path, &format!("a {needed}")),
+            }
+        }
+        strings
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn integer<T>(
+        &self,
+        key: &str,
+        range: &RangeInclusive<T>,
+        reader: &mut Reader<'_>,
+    ) -> Option<T>
+    where
+        T: Copy + PartialOrd + Display + TryFrom<i128>,
+    {
+        let value = self.get(key)?;
+        let expected = range_form(range);
+        let Some(integer) = value.get_ref().as_integer() else {
+            reader.wrong_type(value, self.path.key(key), &expected);
+            return None;
+        };
+        let number = i128::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let number = number.and_then(|number| T::try_from(number).ok());
+        if let Some(number) = number.filter(|number| range.contains(number)) {
+            return Some(number);
+        }
+        let shown = describe(value.get_ref());
+        reader.fault(value.span(), self.path.key(key), out_of_range(&shown, range));
+        None
+    }
+
+    /// A size in bytes, as a number or as text with a unit.
+    pub(super) fn size(&self, key: &str, reader: &mut Reader<'_>) -> Option<u64> {
+        let value = self.get(key)?;
+        let parsed = match value.get_ref() {
+            DeValue::String(text) => parse_size(text),
+            DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix())
+                .map_err(|_| {
+                    let negative = number.as_str().starts_with('-');
+                    if negative { QuantityError::Malformed } else { QuantityError::TooLarge }
+                }),
+            _ => Err(QuantityError::Malformed),
+        };
+        self.quantity(key, value, parsed, "a size", SIZE_FORM, reader)
+    }
+
+    /// A duration, as text with a unit.
+    pub(super) fn duration(&self, key: &str, reader: &mut Reader<'_>) -> Option<Duration> {
+        let value = self.get(key)?;
+        let parsed = match value.get_ref() {
+            DeValue::String(text) => parse_duration(text),
+            DeValue::Integer(_) => Err(QuantityError::NoUnit),
+            _ => Err(QuantityError::Malformed),
+        };
+        self.quantity(key, value, parsed, "a duration", DURATION_FORM, reader)
+    }
+
+    fn quantity<T>(
+        &self,
+        key: &str,
+        value: Value<'_>,
+        parsed: Result<T, QuantityError>,
+        what: &str,
+        form: &str,
+        reader: &mut Reader<'_>,
+    ) -> Option<T> {
+        let shown = describe(value.get_ref());
+        let problem = match parsed {
+            Ok(quantity) => return Some(quantity),
+            Err(QuantityError::TooLarge) => format!("{shown} is too large for {what}"),
+            Err(QuantityError::NoUnit) => format!("{shown} has no unit, {form}"),
+            Err(QuantityError::Malformed) => format!("{shown} is not {what}, {form}"),
+        };
+        reader.fault(value.span(), self.path.key(key), problem);
+        None
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(
+        &self,
+        key: &str,
+        words: &[(&str, T)],
+        reader: &mut Reader<'_>,
+    ) -> Option<T> {
+        let value = self.get(key)?;
+        let list = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        let Some(text) = value.get_ref().as_str() else {
+            reader.wrong_type(value, self.path.key(key), &format!("one of {list}"));
+            return None;
+        };
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice);
+        if found.is_none() {
+            let message = format!("{} is unknown, one of {list} is needed", quoted(text));
+            let meant = nearest(text, words.iter().map(|(word, _)| *word));
+            let hint = meant.map(|word| format!("did you mean {word:?}?"));
+            reader.fault_with_hint(value.span(), self.path.key(key), message, hint);
+        }
+        found
+    }
+
+    /// The table under `key`.
+    pub(super) fn section(
+        &self,
+        key: &str,
+        known: &'static [&'static str],
+        reader: &mut Reader<'_>,
+    ) -> Option<Self> {
+        let value = self.get(key)?;
+        let path = self.path.key(key);
+        let Some(table) = value.get_ref().as_table() else {
+            reader.wrong_type(value, path.clone(), &format!("one table [{path}]"));
+            return None;
+        };
+        Some(Self::open(path, table, value.span(), known, reader))
+    }
+
+    /// The tables of the array under `key`.
+    pub(super) fn sections(
+        &self,
+        key: &str,
+        known: &'static [&'static str],
+        reader: &mut Reader<'_>,
+    ) -> Vec<Self> {
+        let path = self.path.key(key);
+        self.tables(key, reader)
+            .into_iter()
+            .map(|(index, table, span)| Self::open(path.index(index), table, span, known, reader))
+            .collect()
+    }
+
+    /// The only table of the array under `key`; more than one is a fault.
+    pub(super) fn single(
+        &self,
+        key: &str,
+        known: &'static [&'static str],
+        reader: &mut Reader<'_>,
+    ) -> Option<Self> {
+        let path = self.path.key(key);
+        let mut tables = self.tables(key, reader).into_iter();
+        let (_, first, first_span) = tables.next()?;
+        for (index, _, span) in tables {
+            let message = format!("one {key} is supported, this is another");
+            reader.fault(span, path.index(index), message);
+        }
+        // Its only element needs no number: see `KeyPath`.
+        Some(Self::open(path, first, first_span, known, reader))
+    }
+
+    fn tables(&self, key: &str, reader: &mut Reader<'_>) -> Vec<Element<'a>> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let path = self.path.key(key);
+        let Some(items) = value.get_ref().as_array() else {
+            reader.wrong_type(value, path.clone(), &format!("a list of tables, each [[{path}]],"));
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            match item.get_ref().as_table() {
+                Some(table) => tables.push((index, table, item.span())),
+                None => reader.wrong_type(item, path.index(index), "a table"),
+            }
+        }
+        tables
+    }
+}
+
+/// A table of an array, with its number and place.
+type Element<'a> = (usize, &'a DeTable<'a>, Range<usize>);
+
+/// One text of a list.
+pub(super) struct Item<'a> {
+    pub(super) text: &'a str,
+    pub(super) path: KeyPath,
+    pub(super) span: Range<usize>,
+}
+
+/// What a range allows, in words.
+pub(super) fn range_form<T: Display>(range: &RangeInclusive<T>) -> String {
+    format!("a whole number from {} to {}", range.start(), range.end())
+}
+
+/// The fault of a number outside its range.
+pub(super) fn out_of_range<T: Display>(shown: &dyn Display, range: &RangeInclusive<T>) -> String {
+    format!("{shown} is out of range, {} is needed", range_form(range))
+}
+
+/// A value as it was written, cut and escaped; lists and tables are only named.
+fn describe(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => quoted(text),
+        DeValue::Integer(number) if number.radix() == 10 => {
+            quoted(number.as_str()).replace('"', "")
+        }
+        DeValue::Float(number) => quoted(number.as_str()).replace('"', ""),
+        DeValue::Boolean(truth) => truth.to_string(),
+        _ => "this".to_owned(),
+    }
+}
+
+fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,589 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn base() -> Base<'static> {
+    Base { directory: Path::new("/specs"), home: Some(Path::new("/home/me")) }
+}
+
+fn parse(text: &str) -> Result<Spec, Faults> {
+    Spec::parse(text, base())
+}
+
+/// What a user would be told about a spec.
+fn told(text: &str) -> String {
+    parse(text).map_or_else(|faults| faults.render("s.toml"), |spec| format!("fine: {spec:?}"))
+}
+
+const DISK: &str = r#"[[storage_object]]
+name = "disk0"
+backstore = "fileio"
+size = "64M"
+"#;
+
+const TARGET: &str = r#"[[target]]
+wwn = "iqn.2024-05.org.example:one"
+[[target.tpg]]
+luns = [{ lun = 0, storage_object = "disk0" }]
+"#;
+
+#[test]
+fn the_default_spec_is_what_the_design_says() {
+    let spec = Spec::builtin().unwrap();
+    assert_eq!(
+        spec,
+        Spec {
+            kernel: Kernel {
+                image: KernelChoice::Name("debian".into()),
+                modules: vec![],
+                cmdline: String::new(),
+            },
+            machine: Machine { cpus: 1, memory: None, accelerator: AcceleratorChoice::Auto },
+            channel: Channel { transport: TransportChoice::Auto },
+            storage_objects: vec![StorageObject {
+                name: "disk0".into(),
+                backstore: Backstore::Fileio,
+                size: 64 << 20,
+            }],
+            target: Some(Target {
+                wwn: "iqn.2015-04.suse.arch:5eca2313-028d-435c-9131-53a5ab256a83".into(),
+                tpg: Tpg { tag: 1, luns: vec![Lun { lun: 0, storage_object: "disk0".into() }] },
+            }),
+            benchmarks: vec![
+                Benchmark::IscsiRandread(IscsiRandread {
+                    block_size: 4096,
+                    queue_depth: 32,
+                    seconds: 5,
+                    region: None,
+                    lun: None,
+                    checks: vec![],
+                }),
+                Benchmark::Hash(Hash { checks: vec![] }),
+            ],
+            run: Run { boot_timeout: None, timeout: Duration::from_secs(600) },
+            notes: vec![],
+        }
+    );
+    assert_eq!(spec.memory_bytes(), 512 << 20);
+    assert_eq!(spec.check(), Ok(()));
+}
+
+#[test]
+fn every_key_arrives_in_the_data() {
+    let spec = parse(
+        r#"
+        [kernel]
+        image = "~/linux"
+        modules = ["nvme-tcp", "null_blk"]
+        cmdline = "slub_debug=FZ"
+        [machine]
+        cpus = 2
+        memory = "1G"
+        accelerator = "tcg"
+        [channel]
+        transport = "virtio-serial"
+        [[storage_object]]
+        name = "a"
+        backstore = "ramdisk"
+        size = 1048576
+        [[storage_object]]
+        name = "b"
+        backstore = "fileio"
+        size = "2G"
+        [[target]]
+        wwn = "naa.5001405abcdef012"
+        [[target.tpg]]
+        tag = 7
+        luns = [{ lun = 3, storage_object = "a" }, { lun = 1, storage_object = "b" }]
+        [[benchmark]]
+        workload = "iscsi-randread"
+        block_size = "128K"
+        queue_depth = 1
+        seconds = 2
+        region = "1M"
+        lun = 3
+        check = ["iops >= 10", "p99 <= 20ms"]
+        [[benchmark]]
+        workload = "hash"
+        check = ["sha2 <= 500ns"]
+        [run]
+        boot_timeout = "90s"
+        timeout = "5m"
+        "#,
+    )
+    .unwrap();
+    assert_eq!(spec.kernel.image, KernelChoice::Path("/home/me/linux".into()));
+    assert_eq!(spec.kernel.modules, ["nvme-tcp", "null_blk"]);
+    assert_eq!(spec.kernel.cmdline, "slub_debug=FZ");
+    assert_eq!((spec.machine.cpus, spec.memory_bytes()), (2, 1 << 30));
+    assert_eq!(spec.machine.accelerator, AcceleratorChoice::Tcg);
+    assert_eq!(spec.channel.transport, TransportChoice::VirtioSerial);
+    assert_eq!(spec.target.as_ref().unwrap().tpg.tag, 7);
+    assert_eq!(spec.run.boot_timeout, Some(Duration::from_secs(90)));
+    assert_eq!(spec.run.timeout, Duration::from_secs(300));
+    let Benchmark::IscsiRandread(randread) = &spec.benchmarks[0] else { panic!() };
+    assert_eq!(spec.lun_of(randread).unwrap().1.name, "a");
+    assert_eq!((randread.block_size, randread.queue_depth, randread.seconds), (128 << 10, 1, 2));
+    assert_eq!(spec.region_bytes(randread), 1 << 20);
+    let checks: Vec<_> = spec.benchmarks.iter().flat_map(Benchmark::checks).collect();
+    assert_eq!(checks.len(), 3);
+    assert_eq!(checks[1].bound, 2e7);
+}
+
+#[test]
+fn an_empty_spec_boots_and_does_nothing_else() {
+    let spec = parse("").unwrap();
+    assert_eq!(spec.kernel.image, KernelChoice::Name("debian".into()));
+    assert!(spec.target.is_none() && spec.benchmarks.is_empty() && spec.storage_objects.is_empty());
+    assert!(parse("[[benchmark]]\nworkload = \"hash\"\n").unwrap().target.is_none());
+}
+
+#[test]
+fn a_benchmark_reads_the_lowest_lun_and_at_most_16_mib_unless_told() {
+    let text = r#"
+        storage_object = [
+            { name = "small", backstore = "ramdisk", size = "2M" },
+            { name = "big", backstore = "fileio", size = "1G" },
+        ]
+        [[target]]
+        wwn = "iqn.2024-05.org.example:one"
+        tpg = [{ luns = [
+            { lun = 5, storage_object = "big" }, { lun = 2, storage_object = "small" },
+            { lun = 6, storage_object = "big" },
+        ] }]
+        [[benchmark]]
+        workload = "iscsi-randread"
+        [[benchmark]]
+        workload = "iscsi-randread"
+        lun = 6
+        block_size = 3072
+        "#;
+    let spec = parse(text).unwrap();
+    let reads = |index: usize| {
+        let Benchmark::IscsiRandread(benchmark) = &spec.benchmarks[index] else { panic!() };
+        (spec.lun_of(benchmark).unwrap().0.lun, spec.region_bytes(benchmark))
+    };
+    assert_eq!(reads(0), (2, 2 << 20));
+    assert_eq!(reads(1), (6, (16 << 20) / 3072 * 3072));
+}
+
+#[test]
+fn memory_grows_with_ramdisks_and_large_files() {
+    let with = |backstore: &str, size: &str| {
+        let text = format!("[[storage_object]]\nname='a'\nbackstore='{backstore}'\nsize='{size}'");
+        parse(&text).unwrap().memory_bytes() >> 20
+    };
+    assert_eq!(with("ramdisk", "64M"), 512 + 64 + 2);
+    assert_eq!(with("ramdisk", "64G"), 512 + 65536 + 2048);
+    assert_eq!(with("fileio", "128M"), 512);
+    assert_eq!(with("fileio", "1G"), 512 + 896);
+    assert_eq!(with("fileio", "10T"), 512 + 2048);
+    assert_eq!(with("ramdisk", "1052672"), 512 + 2);
+}
+
+#[test]
+fn notes_tell_what_was_changed_or_has_no_effect() {
+    let text = format!(
+        "{DISK}{}{}",
+        TARGET.replace("org.example:one", "org.Example:One"),
+        "[[storage_object]]\nname = \"spare\"\nbackstore = \"fileio\"\nsize = \"1M\"\n"
+    );
+    let spec = parse(&text).unwrap();
+    assert_eq!(spec.target.unwrap().wwn, "iqn.2024-05.org.example:one");
+    assert_eq!(
+        spec.notes,
+        [
+            "target.wwn: upper case became lower case: iqn.2024-05.org.example:one",
+            "storage object \"spare\" is exported by no LUN",
+        ]
+    );
+}
+
+#[test]
+fn one_storage_object_may_have_two_luns() {
+    let luns =
+        "luns = [{ lun = 0, storage_object = \"disk0\" }, { lun = 1, storage_object = \"disk0\" }]";
+    let target = TARGET.lines().take(3).collect::<Vec<_>>().join("\n");
+    assert_eq!(parse(&format!("{DISK}{target}\n{luns}")).unwrap().notes, [""; 0]);
+}
+
+#[test]
+fn kernels_are_told_apart_from_paths() {
+    let directory = tempfile::tempdir().unwrap();
+    for entry in ["debian", "bzImage"] {
+        std::fs::write(directory.path().join(entry), "").unwrap();
+    }
+    let base = Base { directory: directory.path(), home: Some(Path::new("/home/me")) };
+    let name = |text: &str| KernelChoice::Name(text.to_owned());
+    let path = |path: PathBuf| KernelChoice::Path(path);
+    for (text, choice) in [
+        ("debian", name("debian")),
+        ("6.1.0-18-cloud-amd64", name("6.1.0-18-cloud-amd64")),
+        ("bzImage", path(directory.path().join("bzImage"))),
+        (".", path(directory.path().join("."))),
+        ("./debian", path(directory.path().join("./debian"))),
+        ("no/such", path(directory.path().join("no/such"))),
+        ("/boot/vmlinuz", path("/boot/vmlinuz".into())),
+        ("~", path("/home/me".into())),
+        ("~/linux", path("/home/me/linux".into())),
+        ("~//etc", path("/home/me/etc".into())),
+        ("~else/linux", path(directory.path().join("~else/linux"))),
+    ] {
+        assert_eq!(KernelChoice::resolve(text, base), choice, "{text}");
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once_in_the_order_of_lines() {
+    let text = r#"[kernel]
+imgae = "debian"
+[machine]
+cpus = 0
+memory = "64X"
+[[storage_object]]
+name = "disk 0"
+backstore = "ramdsk"
+size = 100
+[[target]]
+wwn = "disk"
+[[target.tpg]]
+luns = [{ lun = 256, storage_object = "disk1" }]
+[[benchmark]]
+workload = "iscsi-randread"
+check = ["iop >= 1"]
+"#;
+    assert_eq!(
+        told(text),
+        r#"s.toml:2:1: kernel.imgae: unknown key, did you mean "image"?
+s.toml:4:8: machine.cpus: 0 is out of range, a whole number from 1 to 64 is needed
+s.toml:5:10: machine.memory: "64X" is not a size, a size is a whole number with K, M, G or T, or plain bytes
+s.toml:7:8: storage_object[0].name: "disk 0" is not a name for a storage object, 1 to 32 of A-Z, a-z, 0-9, `.`, `_` and `-` are
+s.toml:8:13: storage_object[0].backstore: "ramdsk" is unknown, one of ramdisk, fileio is needed
+  hint: did you mean "ramdisk"?
+s.toml:9:8: storage_object[0].size: 100 is out of range, 1M to 16T is allowed
+s.toml:11:7: target.wwn: "disk" is not an iSCSI name, those begin with iqn., eui. or naa.
+s.toml:13:17: target.tpg.luns[0].lun: 256 is out of range, a whole number from 0 to 255 is needed
+s.toml:16:10: benchmark[0].check[0]: "iop" is not measured by this workload, iops, mb_per_s, p50, p90, p99, p99.9, max are
+  hint: did you mean "iops"?"#
+    );
+}
+
+#[test]
+fn each_bad_spec_is_told_what_is_wrong_and_where() {
+    for (text, message) in [
+        // TOML itself
+        ("[kernel\nimage = \"x\"", "s.toml:1:8: unclosed table, expected `]`"),
+        (
+            "[machine]\nmemory = 64M\n",
+            "s.toml:2:10: string values must be quoted, expected literal string",
+        ),
+        ("[run]\ntimeout = \"1m\"\ntimeout = \"2m\"", "s.toml:3:1: duplicate key"),
+        (
+            "a = \nb\nc = 1",
+            "s.toml:1:5: string values must be quoted, expected literal string\ns.toml:2:2: key with no value, expected `=`",
+        ),
+        // unknown keys
+        ("[machin]\ncpus = 1", "s.toml:1:2: machin: unknown key, did you mean \"machine\"?"),
+        ("[machine]\nCPUs = 1", "s.toml:2:1: machine.CPUs: unknown key, did you mean \"cpus\"?"),
+        (
+            "[run]\nboot-timeout = \"1s\"",
+            "s.toml:2:1: run.boot-timeout: unknown key, did you mean \"boot_timeout\"?",
+        ),
+        (
+            "[machine]\ntransport = \"auto\"",
+            "s.toml:2:1: machine.transport: unknown key, it belongs in [channel]",
+        ),
+        ("queue_depth = 3", "s.toml:1:1: queue_depth: unknown key, it belongs in [[benchmark]]"),
+        (
+            "[network]\nmode = \"tap\"",
+            "s.toml:1:2: network: unknown key, known here: kernel, machine, channel, storage_object, target, benchmark, run",
+        ),
+        (
+            "[[benchmark]]\nworkload = \"hash\"\nblock_size = 4096",
+            "s.toml:3:1: benchmark[0].block_size: unknown key, known here: workload, check",
+        ),
+        (
+            "\"\\u001b[31m\" = 1",
+            "s.toml:1:1: \"\\u{1b}[31m\": unknown key, known here: kernel, machine, channel, storage_object, target, benchmark, run",
+        ),
+        // types
+        ("kernel = 3", "s.toml:1:10: kernel: 3 is an integer, one table [kernel] is needed"),
+        (
+            "[[machine]]\ncpus = 1",
+            "s.toml:1:1: machine: this is a list, one table [machine] is needed",
+        ),
+        (
+            "[storage_object]\nname = \"a\"",
+            "s.toml:1:1: storage_object: this is a table, a list of tables, each [[storage_object]], is needed",
+        ),
+        (
+            "[kernel]\nimage = true",
+            "s.toml:2:9: kernel.image: true is a boolean, debian, a release or a path is needed",
+        ),
+        (
+            "[kernel]\nmodules = \"brd\"",
+            "s.toml:2:11: kernel.modules: \"brd\" is a string, a list of module names is needed",
+        ),
+        (
+            "[kernel]\nmodules = [\"brd\", 7]",
+            "s.toml:2:19: kernel.modules[1]: 7 is an integer, a module name is needed",
+        ),
+        (
+            "[machine]\ncpus = \"2\"",
+            "s.toml:2:8: machine.cpus: \"2\" is a string, a whole number from 1 to 64 is needed",
+        ),
+        (
+            "[machine]\ncpus = 1.5",
+            "s.toml:2:8: machine.cpus: 1.5 is a float, a whole number from 1 to 64 is needed",
+        ),
+        (
+            "[machine]\nmemory = true",
+            "s.toml:2:10: machine.memory: true is not a size, a size is a whole number with K, M, G or T, or plain bytes",
+        ),
+        (
+            "[run]\ntimeout = [1]",
+            "s.toml:2:11: run.timeout: this is not a duration, a duration is a whole number with ms, s, m or h",
+        ),
+        // values
+        (
+            "[kernel]\nimage = \"\"",
+            "s.toml:2:9: kernel.image: empty, debian, a release or a path is needed",
+        ),
+        (
+            "[kernel]\nimage = \"a\\u0000b\"",
+            "s.toml:2:9: kernel.image: \"a\\0b\" has a control character",
+        ),
+        (
+            "[kernel]\nmodules = [\"brd.ko\"]",
+            "s.toml:2:12: kernel.modules[0]: \"brd.ko\" is not a module name, 1 to 55 of A-Z, a-z, 0-9, `_` and `-` are",
+        ),
+        (
+            "[kernel]\ncmdline = \"a\\nb\"",
+            "s.toml:2:11: kernel.cmdline: \"a\\nb\" has '\\n', it must be one line of text",
+        ),
+        (
+            "[machine]\ncpus = 65",
+            "s.toml:2:8: machine.cpus: 65 is out of range, a whole number from 1 to 64 is needed",
+        ),
+        (
+            "[machine]\ncpus = -1",
+            "s.toml:2:8: machine.cpus: -1 is out of range, a whole number from 1 to 64 is needed",
+        ),
+        (
+            "[machine]\ncpus = 99999999999999999999",
+            "s.toml:2:8: machine.cpus: 99999999999999999999 is out of range, a whole number from 1 to 64 is needed",
+        ),
+        (
+            "[machine]\nmemory = \"64M\"",
+            "s.toml:2:10: machine.memory: 64M is out of range, 128M to 1T is allowed",
+        ),
+        (
+            "[machine]\nmemory = 134217729",
+            "s.toml:2:10: machine.memory: 134217729 bytes is not a multiple of 1M",
+        ),
+        (
+            "[machine]\nmemory = \"99999999999G\"",
+            "s.toml:2:10: machine.memory: \"99999999999G\" is too large for a size",
+        ),
+        (
+            "[machine]\nmemory = -5",
+            "s.toml:2:10: machine.memory: -5 is not a size, a size is a whole number with K, M, G or T, or plain bytes",
+        ),
+        (
+            "[machine]\naccelerator = \"kvn\"",
+            "s.toml:2:15: machine.accelerator: \"kvn\" is unknown, one of auto, kvm, tcg is needed\n  hint: did you mean \"kvm\"?",
+        ),
+        (
+            "[channel]\ntransport = \"vsock\"",
+            "s.toml:2:13: channel.transport: \"vsock\" is unknown, one of auto, vhost-vsock, vhost-user-vsock, virtio-serial is needed",
+        ),
+        (
+            "[run]\ntimeout = 60",
+            "s.toml:2:11: run.timeout: 60 has no unit, a duration is a whole number with ms, s, m or h",
+        ),
+        (
+            "[run]\ntimeout = \"0s\"",
+            "s.toml:2:11: run.timeout: 0ms is out of range, 1ms to 168h is allowed",
+        ),
+        (
+            "[run]\nboot_timeout = \"1m\"\ntimeout = \"30s\"",
+            "s.toml:2:16: run.boot_timeout: 1m is longer than the whole run may take, which is 30s",
+        ),
+        (
+            "[[benchmark]]",
+            "s.toml:1:1: benchmark[0].workload: missing, one of iscsi-randread, hash is needed",
+        ),
+        (
+            "[[benchmark]]\nworkload = \"hsh\"",
+            "s.toml:2:12: benchmark[0].workload: \"hsh\" is unknown, one of iscsi-randread, hash is needed\n  hint: did you mean \"hash\"?",
+        ),
+        (
+            "[[benchmark]]\nworkload = \"hash\"\ncheck = [\"sha2 <= 5\"]",
+            "s.toml:3:10: benchmark[0].check[0]: \"5\" has no unit of time, sha2 takes ns, us, ms or s",
+        ),
+        (
+            "[[benchmark]]\nworkload = \"iscsi-randread\"",
+            "s.toml:2:12: benchmark[0].workload: iscsi-randread needs a [[target]] with a LUN, there is no target",
+        ),
+        // storage objects
+        (
+            "[[storage_object]]",
+            "s.toml:1:1: storage_object[0].name: missing, a name such as \"disk0\" is needed\ns.toml:1:1: storage_object[0].backstore: missing, ramdisk or fileio is needed\ns.toml:1:1: storage_object[0].size: missing, a size such as \"64M\" is needed",
+        ),
+        (
+            "[[storage_object]]\nname = \"a\"\nbackstore = \"fileio\"\nsiez = \"1M\"",
+            "s.toml:4:1: storage_object[0].siez: unknown key, did you mean \"size\"?",
+        ),
+        (
+            "[[storage_object]]\nname = \"a\"\nbackstore = \"fileio\"\nsize = 0",
+            "s.toml:4:8: storage_object[0].size: 0 is out of range, 1M to 16T is allowed",
+        ),
+        (
+            "[[storage_object]]\nname = \"a\"\nbackstore = \"ramdisk\"\nsize = 1049088",
+            "s.toml:4:8: storage_object[0].size: 1049088 bytes is not a multiple of 4K",
+        ),
+        (
+            "[[storage_object]]\nname = \"a\"\nbackstore = \"fileio\"\nsize = 1048577",
+            "s.toml:4:8: storage_object[0].size: 1048577 bytes is not a multiple of 512",
+        ),
+        (
+            "[machine]\nmemory = \"256M\"\n[[storage_object]]\nname = \"a\"\nbackstore = \"ramdisk\"\nsize = \"512M\"",
+            "s.toml:2:10: machine.memory: 256M of memory is too little for ramdisks of 512M in all, 656M is needed\n  hint: fileio is sparse and takes memory only for what is written",
+        ),
+        (
+            "[[storage_object]]\nname = \"a\"\nbackstore = \"ramdisk\"\nsize = \"2T\"",
+            "s.toml:1:1: storage_object: 1T of memory is too little for ramdisks of 2T in all, 2162816M is needed\n  hint: fileio is sparse and takes memory only for what is written",
+        ),
+    ] {
+        assert_eq!(told(text), message, "\n{text}");
+    }
+}
+
+#[test]
+fn faults_between_storage_target_and_benchmarks_name_both_sides() {
+    let target = |luns: &str| {
+        let head = TARGET.lines().take(3).collect::<Vec<_>>().join("\n");
+        format!("{DISK}{head}\nluns = {luns}\n")
+    };
+    let bench = |rest: &str| {
+        format!("{DISK}{TARGET}[[benchmark]]\nworkload = \"iscsi-randread\"\n{rest}\n")
+    };
+    for (text, message) in [
+        (
+            format!("{DISK}{DISK}"),
+            "s.toml:6:8: storage_object[1].name: \"disk0\" names another storage object already",
+        ),
+        (
+            TARGET.to_owned(),
+            "s.toml:4:37: target.tpg.luns[0].storage_object: there is no storage object \"disk0\", a [[storage_object]] of that name is needed",
+        ),
+        (
+            target("[{ lun = 0, storage_object = \"dsk0\" }]"),
+            "s.toml:8:37: target.tpg.luns[0].storage_object: there is no storage object \"dsk0\", only \"disk0\"\n  hint: did you mean \"disk0\"?",
+        ),
+        (
+            target(
+                "[{ lun = 3, storage_object = \"disk0\" }, { storage_object = \"disk0\", lun = 3 }]",
+            ),
+            "s.toml:8:82: target.tpg.luns[1].lun: 3 is the number of another LUN already",
+        ),
+        (
+            target("[]"),
+            "s.toml:8:8: target.tpg.luns: empty, at least one such as { lun = 0, storage_object = \"disk0\" } is needed",
+        ),
+        (
+            target("[{ lun = 0 }]"),
+            "s.toml:8:9: target.tpg.luns[0].storage_object: missing, the name of one is needed",
+        ),
+        (target("[0]"), "s.toml:8:9: target.tpg.luns[0]: 0 is an integer, a table is needed"),
+        (
+            format!("{DISK}{TARGET}{TARGET}"),
+            "s.toml:9:1: target[1]: one target is supported, this is another",
+        ),
+        (
+            format!("{DISK}{TARGET}[[target.tpg]]\ntag = 2"),
+            "s.toml:9:1: target.tpg[1]: one tpg is supported, this is another",
+        ),
+        (
+            format!("{DISK}[[target]]\nwwn = \"iqn.2024-05.org.example\""),
+            "s.toml:5:1: target.tpg: missing, one [[target.tpg]] is needed",
+        ),
+        (
+            format!("{DISK}{}", TARGET.replace("luns", "tag = 0\nluns")),
+            "s.toml:8:7: target.tpg.tag: 0 is out of range, a whole number from 1 to 65535 is needed",
+        ),
+        (
+            bench("block_size = 1000"),
+            "s.toml:11:14: benchmark[0].block_size: 1000 bytes is not a multiple of 512",
+        ),
+        (
+            bench("block_size = \"2M\""),
+            "s.toml:11:14: benchmark[0].block_size: 2M is out of range, 512 to 1M is allowed",
+        ),
+        (
+            bench("block_size = 0"),
+            "s.toml:11:14: benchmark[0].block_size: 0 is out of range, 512 to 1M is allowed",
+        ),
+        (
+            bench("queue_depth = 0"),
+            "s.toml:11:15: benchmark[0].queue_depth: 0 is out of range, a whole number from 1 to 1024 is needed",
+        ),
+        (
+            bench("region = \"65M\""),
+            "s.toml:11:10: benchmark[0].region: 65M is more than LUN 0 has, which is 64M",
+        ),
+        (
+            bench("region = 2048"),
+            "s.toml:11:10: benchmark[0].region: 2K is smaller than one block of 4K",
+        ),
+        (bench("lun = 4"), "s.toml:11:7: benchmark[0].lun: there is no LUN 4, only 0"),
+    ] {
+        assert_eq!(told(&text), message, "\n{text}");
+    }
+}
+
+#[test]
+fn what_could_not_be_read_causes_no_second_fault() {
+    let text = format!("{}{TARGET}", DISK.replace("\"disk0\"", "0"));
+    assert_eq!(
+        told(&text),
+        "s.toml:2:8: storage_object[0].name: 0 is an integer, a string is needed"
+    );
+    let text = "[[benchmark]]\nworkload = 1\n[[benchmark]]\nworkload = \"iscsi-randread\"\nblock_size = 3\n";
+    assert_eq!(
+        told(text),
+        "s.toml:2:12: benchmark[0].workload: 1 is an integer, one of iscsi-randread, hash is needed\n\
+         s.toml:4:12: benchmark[1].workload: iscsi-randread needs a [[target]] with a LUN, there is no target\n\
+         s.toml:5:14: benchmark[1].block_size: 3 is out of range, 512 to 1M is allowed"
+    );
+}
+
+#[test]
+fn a_spec_changed_by_the_command_line_is_checked_again() {
+    let mut spec = Spec::builtin().unwrap();
+    spec.machine.cpus = 99;
+    spec.machine.memory = Some(1 << 20);
+    spec.kernel.cmdline = "a\nb".into();
+    assert_eq!(
+        spec.check().unwrap_err().render("spec"),
+        "kernel.cmdline: \"a\\nb\" has '\\n', it must be one line of text\n\
+         machine.cpus: 99 is out of range, a whole number from 1 to 64 is needed\n\
+         machine.memory: 1M is out of range, 128M to 1T is allowed"
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "\\PC{0,80}", cut in 0..DEFAULT_SPEC.len()) {
+        let default = DEFAULT_SPEC;
+        drop(parse(&text));
+        let mixed = format!("{}{text}{}", &default[..cut], &default[cut..]);
+        if let Err(faults) = parse(&mixed) {
+            prop_assert!(!faults.0.is_empty());
+            prop_assert!(!faults.render("s").chars().any(|c| c.is_control() && c != '\n'));
+        }
+    }
+}

@@ -1,0 +1,553 @@
+//! Golden bytes of protocol version 1.
+//!
+//! A red test here means that the code is wrong: the test stays as it is. Images and hosts built
+//! before the change speak exactly these bytes, so every number below is pinned: variants, codes,
+//! field order, widths. What is new in a later version gets a file of its own beside this one.
+//!
+//! Bytes are given field by field, each with a remark. Integers wider than a byte are LEB128
+//! varints where postcard writes them and little endian in fixed layouts; text is its length, then
+//! UTF-8.
+
+use core::fmt::Debug;
+use heapless::Vec;
+use lunlab_protocol::event::{Event, Phase, StepFailed};
+use lunlab_protocol::frame::{
+    Decoder, END, Frame, FrameError, MAX_FRAME, MAX_PAYLOAD, RESET, header,
+};
+use lunlab_protocol::hello::{BuildId, CONTROL, HELLO_LENGTH, Hello, Token};
+use lunlab_protocol::message;
+use lunlab_protocol::mux::{self, Kind, MAX_DATA, WINDOW};
+use lunlab_protocol::request::{
+    Benchmark, CONTROL_PORT, Channel, Module, Parameter, Provocation, Request, STREAMS_PORT,
+};
+use lunlab_protocol::target::{Backstore, Description, StorageObject};
+use lunlab_protocol::version::VersionRange;
+use serde::{Deserialize, Serialize};
+
+/// Bytes of one field and what they say.
+type Field<'a> = (&'a [u8], &'a str);
+
+/// Compares field by field, so that a failure names the field.
+#[track_caller]
+fn assert_fields(bytes: &[u8], fields: &[Field<'_>]) {
+    let mut rest = bytes;
+    for (expected, remark) in fields {
+        let (field, tail) = rest.split_at(expected.len().min(rest.len()));
+        assert_eq!(field, *expected, "{remark}");
+        rest = tail;
+    }
+    assert_eq!(rest, [0_u8; 0], "bytes after the last field");
+}
+
+#[track_caller]
+fn assert_message<'a, T>(message: &T, fields: &[Field<'_>], bytes: &'a mut std::vec::Vec<u8>)
+where
+    T: Serialize + Deserialize<'a> + PartialEq + Debug,
+{
+    let mut buffer = [0; MAX_PAYLOAD];
+    assert_fields(message::encode(message, &mut buffer).unwrap(), fields);
+    bytes.extend(fields.iter().flat_map(|(field, _)| *field));
+    assert_eq!(message::decode::<T>(bytes).as_ref(), Ok(message), "read from golden bytes");
+}
+
+#[track_caller]
+fn assert_request(request: &Request<'_>, fields: &[Field<'_>]) {
+    let mut bytes = std::vec::Vec::new();
+    assert_message(request, fields, &mut bytes);
+}
+
+#[track_caller]
+fn assert_event(event: &Event<'_>, fields: &[Field<'_>]) {
+    let mut bytes = std::vec::Vec::new();
+    assert_message(event, fields, &mut bytes);
+}
+
+#[test]
+fn hello_has_its_frozen_layout() {
+    let mut token = [0x5a; 32];
+    token[0] = 0x01;
+    token[31] = 0xfe;
+    let hello = Hello {
+        versions: VersionRange { oldest: 0x0201, newest: 0x0403 },
+        stream: 0x0807_0605,
+        build: BuildId::new("0.1.0"),
+        token: Token::new(token),
+    };
+    let bytes = hello.encode();
+    assert_fields(
+        &bytes,
+        &[
+            (&[0x6c, 0x75, 0x6e, 0x6c, 0x61, 0x62, 0x0d, 0x0a], "magic, lunlab and CR LF"),
+            (&[0x01, 0x02], "oldest version"),
+            (&[0x03, 0x04], "newest version"),
+            (&[0x05, 0x06, 0x07, 0x08], "number of the stream"),
+            (&[0x30, 0x2e, 0x31, 0x2e, 0x30], "build id 0.1.0"),
+            (&[0; 11], "build id, filled up with zeros"),
+            (&[0x01], "token, first byte"),
+            (&[0x5a; 30], "token"),
+            (&[0xfe], "token, last byte"),
+        ],
+    );
+    assert_eq!(bytes.len(), 64);
+    assert_eq!(HELLO_LENGTH, 64);
+    assert_eq!(Hello::decode(&bytes), Ok(hello));
+    assert_eq!(CONTROL, 0);
+}
+
+#[test]
+fn version_1_is_spoken() {
+    assert_eq!(
+        VersionRange::OURS.common(VersionRange { oldest: 1, newest: 1 }),
+        Some(1),
+        "peers of version 1 are left out"
+    );
+}
+
+#[test]
+fn frames_are_a_length_and_a_payload() {
+    assert_eq!(header(1), Ok([0x01, 0x00]), "shortest payload");
+    assert_eq!(header(0x0102), Ok([0x02, 0x01]), "little endian, counts the payload only");
+    assert_eq!(header(16382), Ok([0xfe, 0x3f]), "longest payload");
+    assert_eq!(header(16383), Err(FrameError::Payload(16383)), "one byte too long");
+    assert_eq!(END, [0x00, 0x00], "length 0 ends the direction");
+    assert_eq!(RESET, [0xff, 0xff], "length 0xffff resets the stream");
+    assert_eq!((MAX_FRAME, MAX_PAYLOAD), (16384, 16382));
+}
+
+#[test]
+fn golden_frames_are_read() {
+    let mut decoder = Decoder::new();
+    let mut input: &[u8] = &[
+        0x03, 0x00, // a payload of 3 bytes
+        0x61, 0x62, 0x63, // which are abc
+        0x01, 0x00, // a payload of 1 byte
+        0x00, // which is zero
+        0x00, 0x00, // the end
+    ];
+    assert_eq!(decoder.feed(&mut input), Ok(Some(Frame::Payload(b"abc"))));
+    assert_eq!(decoder.feed(&mut input), Ok(Some(Frame::Payload(&[0]))));
+    assert_eq!(decoder.feed(&mut input), Ok(Some(Frame::End)));
+    assert_eq!(input, [0_u8; 0]);
+    assert_eq!(Decoder::new().feed(&mut [0xff, 0xff].as_slice()), Ok(Some(Frame::Reset)));
+    let too_long = [0xff, 0x3f]; // a payload of 16383 bytes
+    assert_eq!(Decoder::new().feed(&mut too_long.as_slice()), Err(FrameError::Length(16383)));
+}
+
+#[track_caller]
+fn assert_mux(stream: u32, kind: &Kind<'_>, fields: &[Field<'_>]) {
+    let (header, credit) = mux::encode(stream, kind);
+    let mut bytes = header.to_vec();
+    match kind {
+        Kind::Data(data) => bytes.extend_from_slice(data),
+        Kind::Credit(_) => bytes.extend_from_slice(&credit),
+        Kind::Open | Kind::End | Kind::Reset => {}
+    }
+    assert_fields(&bytes, fields);
+    assert_eq!(mux::decode(&bytes), Ok((stream, *kind)));
+}
+
+#[test]
+fn mux_frames_of_every_kind() {
+    let one: Field<'_> = (&[0x01, 0x00, 0x00, 0x00], "stream 1");
+    assert_mux(1, &Kind::Open, &[one, (&[0x00], "kind 0, open")]);
+    assert_mux(
+        0x0403_0201,
+        &Kind::Data(b"abc"),
+        &[
+            (&[0x01, 0x02, 0x03, 0x04], "stream, little endian"),
+            (&[0x01], "kind 1, data"),
+            (&[0x61, 0x62, 0x63], "the data, to the end of the frame"),
+        ],
+    );
+    assert_mux(1, &Kind::End, &[one, (&[0x02], "kind 2, end")]);
+    assert_mux(1, &Kind::Reset, &[one, (&[0x03], "kind 3, reset")]);
+    assert_mux(
+        1,
+        &Kind::Credit(0x0001_0203),
+        &[one, (&[0x04], "kind 4, credit"), (&[0x03, 0x02, 0x01, 0x00], "bytes, little endian")],
+    );
+    assert_eq!((WINDOW, MAX_DATA), (262_144, 16377));
+}
+
+#[test]
+fn request_0_channel() {
+    assert_request(
+        &Request::Channel(Channel::Vsock { port: 300 }),
+        &[(&[0x00], "request 0"), (&[0x00], "channel 0, vsock"), (&[0xac, 0x02], "port 300")],
+    );
+    assert_request(
+        &Request::Channel(Channel::VirtioSerial),
+        &[(&[0x00], "request 0"), (&[0x01], "channel 1, virtio-serial")],
+    );
+    assert_eq!((CONTROL_PORT, STREAMS_PORT), ("lunlab.control", "lunlab.streams"));
+}
+
+#[test]
+fn request_1_module() {
+    assert_request(
+        &Request::Module(Module { path: "/m/a.ko", channel: true }),
+        &[
+            (&[0x01], "request 1"),
+            (&[0x07], "path: 7 bytes"),
+            (&[0x2f, 0x6d, 0x2f, 0x61, 0x2e, 0x6b, 0x6f], "/m/a.ko"),
+            (&[0x01], "channel: true"),
+        ],
+    );
+    assert_request(
+        &Request::Module(Module { path: "", channel: false }),
+        &[(&[0x01], "request 1"), (&[0x00], "path: empty"), (&[0x00], "channel: false")],
+    );
+}
+
+#[test]
+fn request_2_describe_0_storage_object() {
+    assert_request(
+        &Request::Describe(Description::StorageObject(StorageObject {
+            name: "d0",
+            backstore: 1,
+            size: 67_108_864,
+            serial: "ab",
+        })),
+        &[
+            (&[0x02], "request 2"),
+            (&[0x00], "description 0, storage object"),
+            (&[0x02, 0x64, 0x30], "name d0"),
+            (&[0x01], "backstore 1"),
+            (&[0x80, 0x80, 0x80, 0x20], "size 64 MiB"),
+            (&[0x02, 0x61, 0x62], "serial ab"),
+        ],
+    );
+}
+
+#[test]
+fn request_2_describe_1_target() {
+    assert_request(
+        &Request::Describe(Description::Target { wwn: "iqn.x:y" }),
+        &[
+            (&[0x02], "request 2"),
+            (&[0x01], "description 1, target"),
+            (&[0x07], "wwn: 7 bytes"),
+            (&[0x69, 0x71, 0x6e, 0x2e, 0x78, 0x3a, 0x79], "iqn.x:y"),
+        ],
+    );
+}
+
+#[test]
+fn request_2_describe_2_tpg() {
+    assert_request(
+        &Request::Describe(Description::Tpg { tag: 0xffff }),
+        &[
+            (&[0x02], "request 2"),
+            (&[0x02], "description 2, TPG"),
+            (&[0xff, 0xff, 0x03], "tag 65535"),
+        ],
+    );
+}
+
+#[test]
+fn request_2_describe_3_portal() {
+    assert_request(
+        &Request::Describe(Description::Portal { address: "::1", port: 3260 }),
+        &[
+            (&[0x02], "request 2"),
+            (&[0x03], "description 3, portal"),
+            (&[0x03, 0x3a, 0x3a, 0x31], "address ::1"),
+            (&[0xbc, 0x19], "port 3260"),
+        ],
+    );
+}
+
+#[test]
+fn request_2_describe_4_lun() {
+    assert_request(
+        &Request::Describe(Description::Lun { lun: 5, storage_object: "d0" }),
+        &[
+            (&[0x02], "request 2"),
+            (&[0x04], "description 4, LUN"),
+            (&[0x05], "lun 5"),
+            (&[0x02, 0x64, 0x30], "storage object d0"),
+        ],
+    );
+}
+
+#[test]
+fn request_3_provision() {
+    assert_request(&Request::Provision, &[(&[0x03], "request 3")]);
+}
+
+#[test]
+fn request_4_open_stream() {
+    assert_request(
+        &Request::OpenStream { stream: u32::MAX, port: 3260 },
+        &[
+            (&[0x04], "request 4"),
+            (&[0xff, 0xff, 0xff, 0xff, 0x0f], "stream 4294967295"),
+            (&[0xbc, 0x19], "port 3260"),
+        ],
+    );
+}
+
+#[test]
+fn request_5_benchmark() {
+    let parameters = [Parameter { key: "qd", value: "32" }, Parameter { key: "s", value: "" }];
+    assert_request(
+        &Request::Benchmark(Benchmark {
+            number: 1,
+            workload: "hash",
+            parameters: Vec::from_slice(&parameters).unwrap(),
+        }),
+        &[
+            (&[0x05], "request 5"),
+            (&[0x01], "number 1"),
+            (&[0x04, 0x68, 0x61, 0x73, 0x68], "workload hash"),
+            (&[0x02], "two parameters"),
+            (&[0x02, 0x71, 0x64], "key qd"),
+            (&[0x02, 0x33, 0x32], "value 32"),
+            (&[0x01, 0x73], "key s"),
+            (&[0x00], "value, empty"),
+        ],
+    );
+}
+
+#[test]
+fn a_benchmark_has_at_most_16_parameters() {
+    let mut bytes = vec![
+        0x05, // request 5
+        0x00, // number 0
+        0x00, // workload, empty
+        0x10, // 16 parameters
+    ];
+    bytes.extend([0; 32]); // empty keys and values
+    assert!(message::decode::<Request<'_>>(&bytes).is_ok());
+    bytes[3] = 0x11; // 17 parameters
+    bytes.extend([0; 2]);
+    assert!(message::decode::<Request<'_>>(&bytes).is_err());
+}
+
+#[test]
+fn request_6_provoke() {
+    assert_request(&Request::Provoke(3), &[(&[0x06], "request 6"), (&[0x03], "code 3")]);
+}
+
+#[test]
+fn request_7_finish() {
+    assert_request(&Request::Finish, &[(&[0x07], "request 7")]);
+}
+
+#[test]
+fn request_8_acknowledge() {
+    assert_request(&Request::Acknowledge, &[(&[0x08], "request 8")]);
+}
+
+#[test]
+fn event_0_phase() {
+    assert_event(
+        &Event::Phase { phase: 4, uptime_us: 1_000_000 },
+        &[(&[0x00], "event 0"), (&[0x04], "phase 4"), (&[0xc0, 0x84, 0x3d], "uptime 1 s")],
+    );
+}
+
+#[test]
+fn event_1_heartbeat() {
+    assert_event(
+        &Event::Heartbeat { uptime_us: u64::MAX },
+        &[
+            (&[0x01], "event 1"),
+            (&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], "uptime, the most"),
+        ],
+    );
+}
+
+#[test]
+fn event_2_kmsg() {
+    assert_event(
+        &Event::Kmsg { sequence: 339, timestamp_us: 5_140_900, priority: 6, text: "é" },
+        &[
+            (&[0x02], "event 2"),
+            (&[0xd3, 0x02], "sequence 339"),
+            (&[0xa4, 0xe3, 0xb9, 0x02], "timestamp 5.140900 s"),
+            (&[0x06], "priority 6: facility 0, level 6"),
+            (&[0x02, 0xc3, 0xa9], "text é, two bytes"),
+        ],
+    );
+}
+
+#[test]
+fn event_3_kmsg_lost() {
+    assert_event(
+        &Event::KmsgLost { records: 128 },
+        &[(&[0x03], "event 3"), (&[0x80, 0x01], "128 records")],
+    );
+}
+
+#[test]
+fn event_4_note() {
+    assert_event(
+        &Event::Note { text: "ok" },
+        &[(&[0x04], "event 4"), (&[0x02, 0x6f, 0x6b], "text ok")],
+    );
+}
+
+#[test]
+fn event_5_module_loaded() {
+    assert_event(
+        &Event::ModuleLoaded { path: "/a", took_us: 127 },
+        &[(&[0x05], "event 5"), (&[0x02, 0x2f, 0x61], "path /a"), (&[0x7f], "took 127 us")],
+    );
+}
+
+#[test]
+fn event_6_step_failed() {
+    assert_event(
+        &Event::StepFailed(StepFailed {
+            step: 3,
+            steps: 12,
+            operation: "mkdir",
+            path: "/x",
+            value: "v",
+            errno: 22,
+            cause: "",
+        }),
+        &[
+            (&[0x06], "event 6"),
+            (&[0x03], "step 3"),
+            (&[0x0c], "of 12"),
+            (&[0x05, 0x6d, 0x6b, 0x64, 0x69, 0x72], "operation mkdir"),
+            (&[0x02, 0x2f, 0x78], "path /x"),
+            (&[0x01, 0x76], "value v"),
+            (&[0x2c], "errno 22, zigzag"),
+            (&[0x00], "cause, empty"),
+        ],
+    );
+}
+
+#[test]
+fn event_7_step_kernel_line() {
+    assert_event(
+        &Event::StepKernelLine { text: "no" },
+        &[(&[0x07], "event 7"), (&[0x02, 0x6e, 0x6f], "text no")],
+    );
+}
+
+#[test]
+fn event_8_provision_failed() {
+    assert_event(
+        &Event::ProvisionFailed { undone: true },
+        &[(&[0x08], "event 8"), (&[0x01], "undone: true")],
+    );
+}
+
+#[test]
+fn event_9_target_ready() {
+    assert_event(&Event::TargetReady { steps: 31 }, &[(&[0x09], "event 9"), (&[0x1f], "31 steps")]);
+}
+
+#[test]
+fn event_10_attribute() {
+    assert_event(
+        &Event::Attribute { path: "t/a", value: "1" },
+        &[
+            (&[0x0a], "event 10"),
+            (&[0x03, 0x74, 0x2f, 0x61], "path t/a"),
+            (&[0x01, 0x31], "value 1"),
+        ],
+    );
+}
+
+#[test]
+fn event_11_stream_failed() {
+    assert_event(
+        &Event::StreamFailed { stream: 2, problem: "no" },
+        &[(&[0x0b], "event 11"), (&[0x02], "stream 2"), (&[0x02, 0x6e, 0x6f], "problem no")],
+    );
+}
+
+#[test]
+fn event_12_sample() {
+    assert_event(
+        &Event::Sample { benchmark: 1, series: "iops", unit: "1/s", value: -1.5 },
+        &[
+            (&[0x0c], "event 12"),
+            (&[0x01], "benchmark 1"),
+            (&[0x04, 0x69, 0x6f, 0x70, 0x73], "series iops"),
+            (&[0x03, 0x31, 0x2f, 0x73], "unit 1/s"),
+            (&[0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xf8, 0xbf], "value -1.5, little endian"),
+        ],
+    );
+}
+
+#[test]
+fn event_13_benchmark_ended() {
+    assert_event(
+        &Event::BenchmarkEnded { benchmark: 1, problem: "" },
+        &[(&[0x0d], "event 13"), (&[0x01], "benchmark 1"), (&[0x00], "problem, empty")],
+    );
+}
+
+#[test]
+fn event_14_taint() {
+    assert_event(
+        &Event::Taint { bits: 0x1200 },
+        &[(&[0x0e], "event 14"), (&[0x80, 0x24], "bits 9 and 12")],
+    );
+}
+
+#[test]
+fn event_15_torn_down() {
+    assert_event(
+        &Event::TornDown { problem: "x" },
+        &[(&[0x0f], "event 15"), (&[0x01, 0x78], "problem x")],
+    );
+}
+
+#[test]
+fn event_16_agent_panicked() {
+    assert_event(
+        &Event::AgentPanicked { text: "at" },
+        &[(&[0x10], "event 16"), (&[0x02, 0x61, 0x74], "text at")],
+    );
+}
+
+#[test]
+fn event_17_finished() {
+    assert_event(&Event::Finished, &[(&[0x11], "event 17")]);
+}
+
+#[test]
+fn phases_have_their_codes() {
+    let codes = [
+        (Phase::Init, 0),
+        (Phase::ChannelModules, 1),
+        (Phase::Channel, 2),
+        (Phase::Modules, 3),
+        (Phase::TargetReady, 4),
+        (Phase::TornDown, 5),
+    ];
+    for (phase, code) in codes {
+        assert_eq!((phase.code(), Phase::from_code(code)), (code, Some(phase)));
+    }
+    assert_eq!(Phase::from_code(u32::MAX), None);
+}
+
+#[test]
+fn provocations_have_their_codes() {
+    let codes = [
+        (Provocation::Panic, 0),
+        (Provocation::Oops, 1),
+        (Provocation::Hang, 2),
+        (Provocation::AgentExit, 3),
+        (Provocation::AgentPanic, 4),
+    ];
+    for (provocation, code) in codes {
+        assert_eq!((provocation.code(), Provocation::from_code(code)), (code, Some(provocation)));
+    }
+    assert_eq!(Provocation::from_code(u32::MAX), None);
+}
+
+#[test]
+fn backstores_have_their_codes() {
+    for (backstore, code) in [(Backstore::Ramdisk, 0), (Backstore::Fileio, 1)] {
+        assert_eq!((backstore.code(), Backstore::from_code(code)), (code, Some(backstore)));
+    }
+    assert_eq!(Backstore::from_code(u32::MAX), None);
+}
