@@ -42,6 +42,12 @@ pub enum AcceleratorChoice {
     Tcg,
 }
 
+impl AcceleratorChoice {
+    /// The words for it in specs and on the command line.
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("auto", Self::Auto), ("kvm", Self::Kvm), ("tcg", Self::Tcg)];
+}
+
 /// What QEMU runs the guest with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accelerator {

@@ -3,6 +3,8 @@
 pub mod accelerator;
 pub mod agent_image;
 pub mod cache;
+pub mod cli;
+pub mod commands;
 pub mod detect;
 pub mod digest;
 pub mod error;
@@ -11,6 +13,7 @@ pub mod guardian;
 pub mod image;
 pub mod initiator;
 pub mod kernel;
+pub mod output;
 pub mod portal;
 pub mod qemu;
 pub mod result;

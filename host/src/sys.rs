@@ -13,7 +13,7 @@ const VHOST_VSOCK_SET_GUEST_CID: rustix::ioctl::Opcode = opcode::write::<u64>(0x
 ///
 /// # Errors
 /// `EADDRINUSE` when another guest has it; `EINVAL` when no guest may.
-pub fn set_guest_cid(vhost: &File, cid: u32) -> io::Result<()> {
+pub(crate) fn set_guest_cid(vhost: &File, cid: u32) -> io::Result<()> {
     // SAFETY: the opcode is defined to read one u64 through its argument, which is what `Setter`
     // with a u64 passes; the kernel keeps no pointer to it.
     let call = unsafe { Setter::<VHOST_VSOCK_SET_GUEST_CID, u64>::new(u64::from(cid)) };

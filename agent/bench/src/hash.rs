@@ -84,19 +84,19 @@ const SHA256: [(&[u8; INPUT], &str); 2] = [
 
 static SERIES: [Series; 4] = [
     Series {
-        name: "sha2-sha256",
+        name: "sha2",
         hash: |input| sha2(input).to_vec(),
         time: |count| time(count, sha2),
         known: SHA256,
     },
     Series {
-        name: "bitcoin-sha256",
+        name: "bitcoin_sha256",
         hash: |input| bitcoin_sha256(input).to_vec(),
         time: |count| time(count, bitcoin_sha256),
         known: SHA256,
     },
     Series {
-        name: "bitcoin-sha256d",
+        name: "bitcoin_sha256d",
         hash: |input| bitcoin_sha256d(input).to_vec(),
         time: |count| time(count, bitcoin_sha256d),
         known: [
@@ -105,7 +105,7 @@ static SERIES: [Series; 4] = [
         ],
     },
     Series {
-        name: "murmur3-x64-128",
+        name: "murmur3_x64_128",
         hash: |input| murmur3(input).to_vec(),
         time: |count| time(count, murmur3),
         known: [
@@ -233,7 +233,7 @@ mod tests {
         let error = measure(&broken, SHORT, &mut |_| samples += 1).unwrap_err();
         assert_eq!(samples, 0);
         assert_eq!(error.found, "ab0c");
-        assert!(error.to_string().starts_with("hash with sha2-sha256: got ab0c, not 66687aad"));
+        assert!(error.to_string().starts_with("hash with sha2: got ab0c, not 66687aad"));
     }
 
     /// The value by which SMHasher, home of the reference, tells a true MurmurHash3 x64 128: a hash of the hashes of 256

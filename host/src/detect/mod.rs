@@ -186,6 +186,12 @@ impl Detector {
         }
     }
 
+    /// Whether anything was found so far, at the cost of two comparisons.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        !self.kmsg.0.is_empty() || !self.console.0.is_empty()
+    }
+
     /// Everything found so far, in the order of its sources: kmsg, then what only the console had.
     #[must_use]
     pub fn events(&self) -> Vec<KernelEvent> {

@@ -116,8 +116,11 @@ impl Endpoint {
     }
 }
 
+/// The name lunlab's own initiator logs in with.
+pub const DEFAULT_NAME: &str = "iqn.2026-01.org.lunlab:initiator";
+
 fn default_initiator() -> String {
-    "iqn.2026-01.org.lunlab:initiator".to_owned()
+    DEFAULT_NAME.to_owned()
 }
 
 /// A LUN that must be there.

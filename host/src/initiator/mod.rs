@@ -47,6 +47,7 @@ mod scsi;
 pub mod stamp;
 
 pub use job::{
+    DEFAULT_NAME,
     Check, Endpoint, ExpectedLun, Failure, FailureKind, Job, Latency, Limits, LineError, MAX_LINE,
     Measured, Randread, Report,
 };

@@ -42,6 +42,8 @@ pub enum Action {
     Ask(Ask),
     /// Take connections to the portal.
     ServePortal,
+    /// Drop the connection to the portal that waits for a stream the guest could not open.
+    RefusePortal(u32),
     /// Give the initiator a job.
     Job(Box<Job>),
     /// Tell whoever watches.
@@ -313,11 +315,15 @@ impl Conductor {
             match self.stage {
                 Stage::Booting => {
                     let reason = format!("{reason} before the agent was heard of");
-                    self.record.fact(Fact::new(Kind::Boot, reason).with_lines(lines));
+                    let fact = Fact::new(Kind::Boot, reason).with_lines(lines);
+                    self.record.ended_early = Some(fact);
                 }
                 // This is how it should end.
                 Stage::PoweringOff if ended.good => {}
-                _ => self.record.fact(Fact::new(Kind::AgentLost, reason).with_lines(lines)),
+                _ => {
+                    let fact = Fact::new(Kind::AgentLost, reason).with_lines(lines);
+                    self.record.ended_early = Some(fact);
+                }
             }
         }
         self.end(at);
@@ -407,6 +413,10 @@ impl Conductor {
                     self.record.timeline.reached("done", at);
                     return vec![Action::Ask(Ask::Acknowledge), Action::Say("powering off".into())];
                 }
+            }
+            Event::StreamFailed { stream, .. } => {
+                self.record.event(event);
+                return vec![Action::RefusePortal(*stream)];
             }
             other => self.record.event(other),
         }

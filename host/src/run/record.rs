@@ -396,8 +396,7 @@ fn endpoint(wwn: &str, portal: SocketAddr) -> Endpoint {
 }
 
 fn errno_name(number: i32) -> String {
-    let errno = rustix::io::Errno::from_raw_os_error(number);
-    crate::errno::name(errno).map_or_else(|| format!("errno {number}"), str::to_owned)
+    configfs_rs::Errno::new(number).to_string()
 }
 
 fn taint_fact(before: u64, after: u64, unexplained: bool) -> Option<Fact> {

@@ -23,6 +23,8 @@ pub use check::{
     Outcome, format_value,
 };
 pub use fault::{Fault, Faults, KeyPath, Position, Segment, nearest};
+pub use crate::accelerator::AcceleratorChoice;
+pub use crate::transport::choice::TransportChoice;
 pub use name::NameError;
 pub use quantity::{QuantityError, format_duration, format_size, parse_duration, parse_size};
 
@@ -164,51 +166,11 @@ pub struct Machine {
     pub accelerator: AcceleratorChoice,
 }
 
-/// The accelerator that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AcceleratorChoice {
-    /// KVM where it works, else TCG.
-    Auto,
-    /// KVM or nothing.
-    Kvm,
-    /// TCG.
-    Tcg,
-}
-
-impl AcceleratorChoice {
-    /// The words for it in specs and on the command line.
-    pub const WORDS: [(&'static str, Self); 3] =
-        [("auto", Self::Auto), ("kvm", Self::Kvm), ("tcg", Self::Tcg)];
-}
-
 /// How host and guest talk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channel {
     /// Over what.
     pub transport: TransportChoice,
-}
-
-/// The transport that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TransportChoice {
-    /// The first of the others that this host has.
-    Auto,
-    /// AF_VSOCK through the host's kernel.
-    VhostVsock,
-    /// vsock through a device in user space.
-    VhostUserVsock,
-    /// Two virtio-serial ports.
-    VirtioSerial,
-}
-
-impl TransportChoice {
-    /// The words for it in specs and on the command line.
-    pub const WORDS: [(&'static str, Self); 4] = [
-        ("auto", Self::Auto),
-        ("vhost-vsock", Self::VhostVsock),
-        ("vhost-user-vsock", Self::VhostUserVsock),
-        ("virtio-serial", Self::VirtioSerial),
-    ];
 }
 
 /// One device that a target can export.
@@ -232,6 +194,15 @@ pub enum Backstore {
 }
 
 impl Backstore {
+    /// Its name in specs and results.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ramdisk => "ramdisk",
+            Self::Fileio => "fileio",
+        }
+    }
+
     /// The words for it in specs.
     pub const WORDS: [(&'static str, Self); 2] =
         [("ramdisk", Self::Ramdisk), ("fileio", Self::Fileio)];

@@ -13,6 +13,16 @@ pub enum TransportChoice {
     Only(Transport),
 }
 
+impl TransportChoice {
+    /// The words for it in specs and on the command line.
+    pub const WORDS: [(&'static str, Self); 4] = [
+        ("auto", Self::Auto),
+        ("vhost-vsock", Self::Only(Transport::VhostVsock)),
+        ("vhost-user-vsock", Self::Only(Transport::VhostUserVsock)),
+        ("virtio-serial", Self::Only(Transport::VirtioSerial)),
+    ];
+}
+
 /// Why a transport cannot be had, and what would mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lack {

@@ -1,0 +1,318 @@
+//! What can be typed. Nothing here touches the system.
+
+use crate::accelerator::AcceleratorChoice;
+use crate::kernel::boot::BootChoice;
+use crate::spec::{TransportChoice, parse_duration, parse_size};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use lunlab_protocol::request::Provocation;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0 pass           1 fail: a check did not hold     2 usage
+  3 environment    4 boot: the agent was not reached
+  5 panic          6 kernel-bug: oops, BUG, WARNING, lockdep, KASAN, …
+  7 timeout        8 agent-lost                     9 provision
+  130, 143 interrupted by SIGINT, SIGTERM";
+
+/// Boot a Linux kernel, put an LIO target on it, measure it, and say whether it is good.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lunlab",
+    version,
+    about,
+    after_help = EXIT_CODES,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Boot, provision, check, measure, collect, power off; exit with the verdict
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Run),
+    /// Boot and provision, print a URL for each LUN, hold until Ctrl-C or SIGTERM
+    #[command(after_help = UP_EXAMPLES)]
+    Up(Up),
+    /// Build the initramfs to a file, or list what is in one
+    #[command(subcommand)]
+    Image(Image),
+    /// The process that outlives lunlab by a moment and leaves nothing behind
+    #[command(hide = true)]
+    Guardian {
+        /// The runtime directory.
+        directory: PathBuf,
+    },
+    /// The iSCSI initiator's process: jobs on stdin, reports on stdout
+    #[command(hide = true)]
+    Initiator,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  lunlab run                             the default kernel and spec
+  lunlab run --kernel ~/linux            the tree you just built
+  lunlab run --kernel ~/linux my.toml    with a spec of your own
+  lunlab run --format json | jq .verdict
+  lunlab run --dry-run                   the QEMU command, nothing started
+  lunlab run --provoke oops; echo $?     see a kernel bug noticed: 6
+
+Exit codes: 0 pass, 1 fail, 2 usage, 3 environment, 4 boot, 5 panic, 6 kernel-bug, 7 timeout,
+8 agent-lost, 9 provision, 130 and 143 interrupted";
+
+const UP_EXAMPLES: &str = "\
+Examples:
+  lunlab up                              prints iscsi://127.0.0.1:PORT/IQN/LUN when ready
+  lunlab up spec.toml & read url; iscsi-inq \"$url\"
+
+Ctrl-C or SIGTERM takes the target down and powers the guest off; that is exit code 0. Before the
+target is ready, or if the guest dies meanwhile, the exit codes are those of `lunlab run`.";
+
+const IMAGE_BUILD_EXAMPLES: &str = "\
+Examples:
+  lunlab image build -o initramfs.cpio
+  lunlab image build --kernel ~/linux my.toml -o initramfs.cpio
+
+The image has the agent and the modules the spec needs, in the order in which they are loaded. What
+a run adds to it (its token, its requests) is not in it.";
+
+const IMAGE_LIST_EXAMPLES: &str = "\
+Examples:
+  lunlab image list initramfs.cpio
+  find . | cpio -o -H newc | lunlab image list -";
+
+/// `lunlab run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// What to run; without one, the default spec
+    #[arg(value_name = "SPEC")]
+    pub spec: Option<PathBuf>,
+    /// The machine.
+    #[command(flatten)]
+    pub machine: Machine,
+    /// The run.
+    #[command(flatten)]
+    pub running: Running,
+    /// How the result is shown: a summary, or the result document on stdout and nothing else there
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// Make this go wrong once the target is ready, to see that it is noticed
+    #[arg(long, value_name = "WHAT", value_parser = provocation())]
+    pub provoke: Option<Provocation>,
+}
+
+/// `lunlab up`.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// What to hold; without one, the default spec
+    #[arg(value_name = "SPEC")]
+    pub spec: Option<PathBuf>,
+    /// The machine.
+    #[command(flatten)]
+    pub machine: Machine,
+    /// The run.
+    #[command(flatten)]
+    pub running: Running,
+    /// Let other local users connect to the portal
+    #[arg(long)]
+    pub share_portal: bool,
+}
+
+/// `lunlab image …`.
+#[derive(Debug, Subcommand)]
+pub enum Image {
+    /// Build the initramfs of a spec to a file
+    #[command(after_help = IMAGE_BUILD_EXAMPLES)]
+    Build(ImageBuild),
+    /// List what is in an initramfs, as ls -l would
+    #[command(after_help = IMAGE_LIST_EXAMPLES)]
+    List {
+        /// The newc archive, several in a row among them; `-` is stdin
+        file: PathBuf,
+    },
+}
+
+/// `lunlab image build`.
+#[derive(Debug, Args)]
+pub struct ImageBuild {
+    /// Which spec's modules it has; without one, the default spec's
+    #[arg(value_name = "SPEC")]
+    pub spec: Option<PathBuf>,
+    /// Where to write it
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// The kernel.
+    #[command(flatten)]
+    pub kernel: Kernel,
+    /// Which transport's modules it has
+    #[arg(long, value_name = "T", value_parser = transport())]
+    pub transport: Option<TransportChoice>,
+    /// An agent to use instead of the one inside this program
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub agent: Option<PathBuf>,
+}
+
+/// Which kernel.
+#[derive(Debug, Args)]
+pub struct Kernel {
+    /// `debian`, a build tree, a bzImage, a vmlinux, or a release name
+    #[arg(long, value_name = "K")]
+    pub kernel: Option<String>,
+    /// Where its modules are, when not where they belong: a modules directory or a build tree
+    #[arg(long, value_name = "DIR")]
+    pub modules: Option<PathBuf>,
+}
+
+/// The machine, over what the spec says.
+#[derive(Debug, Args)]
+pub struct Machine {
+    /// The kernel.
+    #[command(flatten)]
+    pub kernel: Kernel,
+    /// How the kernel is entered: auto is PVH where it can be
+    #[arg(long, value_name = "MODE", value_parser = boot())]
+    pub boot: Option<BootChoice>,
+    /// What runs the machine
+    #[arg(long, value_name = "A", value_parser = accelerator())]
+    pub accelerator: Option<AcceleratorChoice>,
+    /// Processors
+    #[arg(long, value_name = "N")]
+    pub cpus: Option<u32>,
+    /// Memory: 512M, 2G
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<u64>,
+    /// How host and guest talk
+    #[arg(long, value_name = "T", value_parser = transport())]
+    pub transport: Option<TransportChoice>,
+    /// Add to the kernel's command line; may be given again
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    pub append: Vec<String>,
+    /// Add an argument to QEMU's command line; may be given again
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub qemu_arg: Vec<String>,
+    /// An agent to boot instead of the one inside this program
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub agent: Option<PathBuf>,
+}
+
+/// The run, over what the spec says.
+#[derive(Debug, Args)]
+pub struct Running {
+    /// When the run must be over: 90s, 10m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// When the kernel must have reached the agent; by default 30s under KVM, 120s under TCG
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub boot_timeout: Option<Duration>,
+    /// Where results go
+    #[arg(long, value_name = "DIR", default_value = "lunlab-results")]
+    pub results: PathBuf,
+    /// Print the QEMU command and exit; nothing is started
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Show the console as it comes, and more of what is decided
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// No progress, no summary of a pass
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// How a result is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A summary.
+    Human,
+    /// The result document.
+    Json,
+}
+
+/// A parser for one of a list of words.
+fn word<T: Clone + Send + Sync + 'static>(
+    words: &'static [(&'static str, T)],
+) -> impl clap::builder::TypedValueParser<Value = T> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser};
+    let names = words.iter().map(|(name, _)| *name);
+    PossibleValuesParser::new(names).try_map(move |typed| {
+        let found = words.iter().find(|(name, _)| *name == typed).map(|(_, value)| value.clone());
+        found.ok_or_else(|| format!("no such word: {typed}"))
+    })
+}
+
+fn boot() -> impl clap::builder::TypedValueParser<Value = BootChoice> {
+    const WORDS: [(&str, BootChoice); 3] =
+        [("auto", BootChoice::Auto), ("pvh", BootChoice::Pvh), ("bzimage", BootChoice::Bzimage)];
+    word(&WORDS)
+}
+
+fn accelerator() -> impl clap::builder::TypedValueParser<Value = AcceleratorChoice> {
+    word(&AcceleratorChoice::WORDS)
+}
+
+fn transport() -> impl clap::builder::TypedValueParser<Value = TransportChoice> {
+    word(&TransportChoice::WORDS)
+}
+
+fn provocation() -> impl clap::builder::TypedValueParser<Value = Provocation> {
+    const WORDS: [(&str, Provocation); 5] = {
+        let [a, b, c, d, e] = Provocation::ALL;
+        [(a.name(), a), (b.name(), b), (c.name(), c), (d.name(), d), (e.name(), e)]
+    };
+    word(&WORDS)
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    parse_size(text).map_err(|_| "write a whole number with K, M, G or T: 512M".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|_| "write a whole number with ms, s, m or h: 90s".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cli, Command};
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_shown_subcommand_has_examples() {
+        fn check(command: &clap::Command) {
+            for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+                let leaf = sub.get_subcommands().next().is_none();
+                let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!leaf || help.contains("Examples:"), "{}", sub.get_name());
+                check(sub);
+            }
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn bad_words_are_refused_with_what_is_possible() {
+        let error = Cli::try_parse_from(["lunlab", "run", "--transport", "pigeon"]).unwrap_err();
+        assert!(error.to_string().contains("virtio-serial"));
+        assert_eq!(error.exit_code(), 2);
+        assert!(Cli::try_parse_from(["lunlab", "run", "--memory", "lots"]).is_err());
+        assert!(Cli::try_parse_from(["lunlab", "run", "-q", "-v"]).is_err());
+    }
+
+    #[test]
+    fn qemu_arguments_may_begin_with_a_dash() {
+        let cli = Cli::try_parse_from(["lunlab", "run", "--qemu-arg", "-s"]).unwrap();
+        let Command::Run(run) = cli.command else { panic!() };
+        assert_eq!(run.machine.qemu_arg, ["-s"]);
+    }
+}

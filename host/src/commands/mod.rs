@@ -1,0 +1,39 @@
+//! One subcommand each.
+
+mod image;
+mod report;
+mod run;
+
+use crate::cli::{Cli, Command, Image};
+use crate::error::{Category, Error};
+use crate::{guardian, initiator, output};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Does what was typed; gives the exit code.
+#[must_use]
+pub fn dispatch(cli: Cli, started: Instant) -> ExitCode {
+    match cli.command {
+        Command::Run(run) => code(run::run(run, started)),
+        Command::Up(up) => code(run::up(up, started)),
+        Command::Image(Image::Build(build)) => code(image::build(build)),
+        Command::Image(Image::List { file }) => code(image::list(&file)),
+        Command::Guardian { directory } if guardian::leads_its_group() => {
+            guardian::watch(&directory)
+        }
+        Command::Guardian { .. } => {
+            code(Err(Error::usage("the guardian is started by lunlab itself only")))
+        }
+        Command::Initiator => initiator::child::main(),
+    }
+}
+
+fn code(outcome: Result<u8, Error>) -> ExitCode {
+    ExitCode::from(outcome.unwrap_or_else(|error| {
+        output::error(&error);
+        match error.category() {
+            Category::Usage => 2,
+            Category::Environment | Category::Internal => 3,
+        }
+    }))
+}

@@ -1,0 +1,282 @@
+//! What a run shows and leaves: the document, the summary, the command that makes it again.
+
+use crate::error::{Category, Error};
+use crate::escape::terminal;
+use crate::result::{
+    self, Benchmark, Choice, Document, Host, Kernel, LogSummary, Phase, Qemu, Reproduction, SCHEMA,
+    Series, Transport, VerdictRecord, shell_line, timestamp,
+};
+use crate::run::Outcome;
+use crate::run::plan::Plan;
+use crate::spec::format_size;
+use crate::verdict::{Fact, Kind, Verdict};
+use std::fmt::Write;
+use std::path::Path;
+use std::time::{Instant, SystemTime};
+
+/// Everything known of a run that is over.
+pub(super) struct Report<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) outcome: &'a Outcome,
+    pub(super) began: SystemTime,
+    pub(super) started: Instant,
+    pub(super) command: Vec<String>,
+    pub(super) logs: Vec<LogSummary>,
+}
+
+impl Report<'_> {
+    /// The result document.
+    pub(super) fn document(&self, run_id: &str) -> Document {
+        let (plan, learnt) = (self.plan, &self.outcome.learnt);
+        let faults = self.logs.iter().filter_map(|log| {
+            log.fault.as_ref().map(|fault| format!("{} is not whole: {fault}", log.name))
+        });
+        let notes = plan.notes.iter().chain(&learnt.notes).cloned().chain(faults).collect();
+        let phases = learnt.timeline.phases().into_iter();
+        let path = |path: &Path| path.display().to_string();
+        Document {
+            kernel: Some(Kernel {
+                image: path(plan.kernel.images.primary()),
+                release: Some(plan.kernel.release.clone()),
+                sha256: plan.kernel_digest.to_string(),
+                boot_mode: plan.boot.mode.to_string(),
+            }),
+            qemu: Some(Qemu {
+                version: plan.program.version.clone(),
+                path: path(&plan.program.path),
+                argv: self.outcome.argv.clone(),
+            }),
+            accelerator: Some(Choice {
+                name: plan.accelerator.accelerator.to_string(),
+                reason: plan.accelerator.reason.clone(),
+            }),
+            transport: Some(transport(plan)),
+            timeline: phases.map(|(phase, ms)| Phase { phase: phase.to_owned(), ms }).collect(),
+            target: learnt.target.clone(),
+            checks: learnt.checks.clone(),
+            benchmarks: learnt.benchmarks.clone(),
+            notes,
+            kmsg: learnt.kmsg,
+            taint: learnt.taint.clone(),
+            logs: self.logs.clone(),
+            ..empty(run_id, self.began, self.started, (&learnt.verdict).into())
+        }
+    }
+
+    /// What makes the run again.
+    pub(super) fn reproduction(&self) -> Reproduction {
+        let (command, qemu_argv) = (self.command.clone(), self.outcome.argv.clone());
+        Reproduction { command, qemu_argv }
+    }
+
+    /// What a person takes in at a glance.
+    pub(super) fn summary(&self, document: &Document, place: &Path) -> String {
+        let mut text = Table::default();
+        for (name, line) in decided(self.plan) {
+            text.row(name, &line);
+        }
+        text.row("boot", &timeline(document));
+        if let Some(target) = &document.target {
+            let portal = target.portal.as_deref().unwrap_or("never ready");
+            text.row("target", &target.wwn);
+            for lun in &target.luns {
+                let size = format_size(lun.size);
+                let object = format!("{} {} {size}", lun.storage_object, lun.backstore);
+                text.row("", &format!("LUN {}: {object}", lun.lun));
+            }
+            text.row("portal", &format!("{portal}, over {}", self.plan.transport.transport.name()));
+        }
+        for check in &document.checks {
+            let outcome = if check.ok { "ok" } else { "does not hold" };
+            text.row("check", &format!("{}: {outcome}: {}", check.name, check.detail));
+        }
+        for benchmark in &document.benchmarks {
+            benchmark_rows(&mut text, benchmark);
+        }
+        for note in &document.notes {
+            text.row("note", note);
+        }
+        self.verdict_rows(&mut text, document, place);
+        text.0
+    }
+
+    fn verdict_rows(&self, text: &mut Table, document: &Document, place: &Path) {
+        let verdict = &document.verdict;
+        if verdict.exit_code != 0 {
+            self.failure_rows(text, verdict, place);
+        }
+        let also = match verdict.also.as_slice() {
+            [] => String::new(),
+            also => format!("; also {}", also.join(", ")),
+        };
+        let seconds = document.duration_ms / 1000.0;
+        let kind = verdict.kind.to_uppercase();
+        let code = verdict.exit_code;
+        let verdict = format!("{kind} (exit {code}) in {seconds:.1} s: {}{also}", verdict.reason);
+        text.row("verdict", &verdict);
+        text.row("result", &place.display().to_string());
+    }
+
+    fn failure_rows(&self, text: &mut Table, verdict: &VerdictRecord, place: &Path) {
+        for line in verdict.lines.iter().take(40) {
+            text.row("|", line);
+        }
+        let tail = &self.outcome.learnt.console_tail;
+        if !tail.is_empty() {
+            text.row("console", "the last lines:");
+            for line in tail {
+                text.row("|", line);
+            }
+        }
+        let mut words = self.command.clone();
+        words.push(place.join("spec.toml").display().to_string());
+        text.row("again", &shell_line(&words));
+    }
+}
+
+/// A two-column text; whatever came from a guest is made harmless.
+#[derive(Default)]
+struct Table(String);
+
+impl Table {
+    fn row(&mut self, name: &str, line: &str) {
+        // Writing to a string cannot fail.
+        let _infallible = writeln!(self.0, "{name:<16} {}", terminal(line));
+    }
+}
+
+/// What was decided, a line each, for those who want to know before it runs.
+pub(super) fn decisions(plan: &Plan) -> Vec<String> {
+    let mut lines: Vec<String> =
+        decided(plan).into_iter().map(|(name, line)| format!("{name}: {line}")).collect();
+    let built = if plan.base.built { "built now" } else { "from the cache" };
+    lines.push(format!("image: {}, {built}", format_size(plan.base.size)));
+    lines
+}
+
+fn decided(plan: &Plan) -> Vec<(&'static str, String)> {
+    let image = plan.kernel.images.primary().display();
+    let transport = transport(plan);
+    vec![
+        ("kernel", format!("{} ({image}), {}", plan.kernel.release, plan.boot.mode)),
+        (
+            "accelerator",
+            format!("{}: {}", plan.accelerator.accelerator, plan.accelerator.reason),
+        ),
+        ("transport", format!("{}: {}", transport.name, transport.reason)),
+    ]
+}
+
+fn transport(plan: &Plan) -> Transport {
+    let chosen = &plan.transport;
+    let passed_over = chosen
+        .passed_over
+        .iter()
+        .map(|(each, reason)| Choice { name: each.name().to_owned(), reason: reason.clone() });
+    Transport {
+        name: chosen.transport.name().to_owned(),
+        reason: chosen.reason.clone(),
+        passed_over: passed_over.collect(),
+    }
+}
+
+fn timeline(document: &Document) -> String {
+    let phases = document.timeline.iter();
+    let phases = phases.filter(|each| !["channel-modules", "torn-down"].contains(&each.phase.as_str()));
+    let words: Vec<String> =
+        phases.map(|each| format!("{} {:.2}", each.phase, each.ms / 1000.0)).collect();
+    if words.is_empty() { "nothing was started".to_owned() } else { format!("{} s", words.join("  ")) }
+}
+
+fn benchmark_rows(text: &mut Table, benchmark: &Benchmark) {
+    let mut name = benchmark.workload.as_str();
+    for series in &benchmark.series {
+        if let Some(line) = series_line(series) {
+            text.row(name, &line);
+            name = "";
+        }
+    }
+    let latency = |p: &str| benchmark.latency_ns.get(p).map(|ns| ns / 1e6);
+    if let (Some(p50), Some(p99), Some(max), Some(rate)) =
+        (latency("p50"), latency("p99"), latency("max"), benchmark.metrics.get("mb_per_s"))
+    {
+        let line = format!("{rate:.1} MB/s, latency p50 {p50:.2} p99 {p99:.2} max {max:.2} ms");
+        text.row("", &line);
+    }
+    for error in &benchmark.errors {
+        text.row(name, &format!("error: {error}"));
+        name = "";
+    }
+    if benchmark.series.is_empty() && benchmark.errors.is_empty() {
+        text.row(name, "not measured");
+    }
+}
+
+fn series_line(series: &Series) -> Option<String> {
+    let summary = series.summary.as_ref()?;
+    let unit = match series.unit.as_str() {
+        "1/s" => "IOPS",
+        unit => unit,
+    };
+    let label = if series.name == "iops" { String::new() } else { format!("{} ", series.name) };
+    let (median, spread, n) = (number(summary.median), summary.spread * 100.0, series.samples.len());
+    Some(format!("{label}median {median} {unit}, spread {spread:.1} % ({n} samples)"))
+}
+
+fn number(value: f64) -> String {
+    if value >= 1000.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+}
+
+/// The document of a run that was refused before anything started.
+pub(super) fn refusal(error: &Error, started: Instant) -> String {
+    let kind = match error.category() {
+        Category::Usage => Kind::Usage,
+        Category::Environment | Category::Internal => Kind::Environment,
+    };
+    let hint = error.hint().map(|hint| format!("hint: {hint}"));
+    let fact = Fact::new(kind, error.to_string()).with_lines(hint.into_iter().collect());
+    let verdict = (&Verdict::judge(&[fact])).into();
+    let document = empty("", SystemTime::now(), started, verdict);
+    document.to_json().unwrap_or_default()
+}
+
+fn empty(
+    run_id: &str,
+    began: SystemTime,
+    started: Instant,
+    verdict: VerdictRecord,
+) -> Document {
+    Document {
+        schema: SCHEMA,
+        run_id: run_id.to_owned(),
+        started_at: timestamp(began),
+        finished_at: timestamp(SystemTime::now()),
+        duration_ms: started.elapsed().as_secs_f64() * 1000.0,
+        lunlab_version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: host(),
+        kernel: None,
+        qemu: None,
+        accelerator: None,
+        transport: None,
+        timeline: Vec::new(),
+        target: None,
+        checks: Vec::new(),
+        benchmarks: Vec::new(),
+        verdict,
+        notes: Vec::new(),
+        kmsg: result::Kmsg::default(),
+        taint: None,
+        logs: Vec::new(),
+    }
+}
+
+fn host() -> Host {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let count = std::thread::available_parallelism().map_or(0, usize::from);
+    Host {
+        cpu_model: model.map_or_else(String::new, |(_, name)| name.to_owned()),
+        cpu_count: u32::try_from(count).unwrap_or(u32::MAX),
+        kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+    }
+}

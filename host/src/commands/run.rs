@@ -1,0 +1,348 @@
+//! `lunlab run` and `lunlab up`.
+
+use crate::accelerator::Accelerator;
+use crate::cache::Cache;
+use crate::cli::{self, Format, Kernel as KernelArgs, Machine as MachineArgs, Running};
+use crate::commands::report;
+use crate::error::{Category, Error};
+use crate::output::{self, Phases, Verbosity};
+use crate::qemu::command_line::as_typed;
+use crate::result::{ResultDirectory, StoreError};
+use crate::run::plan::{Options, Plan};
+use crate::run::{Conditions, Interrupts, Logs, Outcome, Watcher};
+use crate::spec::{Base, DEFAULT_SPEC, KernelChoice, Spec};
+use crate::verdict::{Fact, Kind, Verdict};
+use lunlab_protocol::request::Provocation;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+/// `lunlab run`.
+pub(super) fn run(run: cli::Run, started: Instant) -> Result<u8, Error> {
+    let json = run.format == Format::Json;
+    let task = Task {
+        spec: run.spec,
+        machine: run.machine,
+        running: run.running,
+        hold: false,
+        share_portal: false,
+        provoke: run.provoke,
+        json,
+        started,
+    };
+    match task.carry_out() {
+        // Whoever reads documents gets one for this as well.
+        Err(error) if json => {
+            let _nobody_reads = output::text(&report::refusal(&error, started));
+            Err(error)
+        }
+        other => other,
+    }
+}
+
+/// `lunlab up`.
+pub(super) fn up(up: cli::Up, started: Instant) -> Result<u8, Error> {
+    let task = Task {
+        spec: up.spec,
+        machine: up.machine,
+        running: up.running,
+        hold: true,
+        share_portal: up.share_portal,
+        provoke: None,
+        json: false,
+        started,
+    };
+    task.carry_out()
+}
+
+/// What is to be run, however it was typed.
+struct Task {
+    spec: Option<PathBuf>,
+    machine: MachineArgs,
+    running: Running,
+    hold: bool,
+    share_portal: bool,
+    provoke: Option<Provocation>,
+    json: bool,
+    started: Instant,
+}
+
+impl Task {
+    fn carry_out(self) -> Result<u8, Error> {
+        let (mut spec, text) = load_spec(self.spec.as_deref())?;
+        override_spec(&mut spec, &self.machine, &self.running)?;
+        if self.hold && spec.target.is_none() {
+            return Err(Error::usage("the spec has no target to hold").with_hint("add a [[target]]"));
+        }
+        let interrupts = Interrupts::take()?;
+        let cache = Cache::open()?;
+        let phases = Phases::begin(self.started, self.verbosity());
+        let plan = Plan::make(spec, &self.options(), &cache, &mut |text| phases.say(text));
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(error) => {
+                phases.end();
+                return Err(error);
+            }
+        };
+        if self.running.dry_run {
+            phases.end();
+            let directory = std::env::temp_dir().join("lunlab-RUN");
+            let _nobody_reads = output::line(&as_typed(&plan.planned_argv(&directory)));
+            return Ok(0);
+        }
+        if let Some(signal) = interrupts.pending() {
+            phases.end();
+            return Ok(Kind::Interrupted(signal).exit_code());
+        }
+        self.run_plan(&plan, &text, &interrupts, phases)
+    }
+
+    fn run_plan(
+        &self,
+        plan: &Plan,
+        spec_text: &str,
+        interrupts: &Interrupts,
+        phases: Phases,
+    ) -> Result<u8, Error> {
+        for line in report::decisions(plan) {
+            phases.detail(&line);
+        }
+        let began = SystemTime::now();
+        let directory = ResultDirectory::create(&self.running.results, began).map_err(stored)?;
+        directory.write_spec(spec_text).map_err(stored)?;
+        let mut logs = Logs {
+            console: Some(directory.console_log().map_err(stored)?),
+            kmsg: Some(directory.kmsg_log().map_err(stored)?),
+        };
+        let conditions = Conditions {
+            started: self.started,
+            hold: self.hold,
+            provoke: self.provoke,
+            boot_timeout: boot_timeout(plan),
+        };
+        let mut screen = Screen { phases, urls: urls_of(&plan.spec), broken: false };
+        let outcome = crate::run::run(plan, &conditions, interrupts, &mut logs, &mut screen);
+        screen.phases.end();
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => not_started(plan, &conditions, &error)?,
+        };
+        let report = report::Report {
+            plan,
+            outcome: &outcome,
+            began,
+            started: self.started,
+            command: self.command(plan),
+            logs: [logs.console, logs.kmsg].into_iter().flatten().map(|log| log.finish()).collect(),
+        };
+        self.conclude(report, directory)
+    }
+
+    fn conclude(
+        &self,
+        report: report::Report<'_>,
+        directory: ResultDirectory,
+    ) -> Result<u8, Error> {
+        let document = report.document(directory.run_id());
+        let code = document.verdict.exit_code;
+        let incomplete = directory.path().to_owned();
+        let (place, lost) = match directory.finish(&document, &report.reproduction()) {
+            Ok(place) => (place, None),
+            Err(error) => (incomplete, Some(stored(error))),
+        };
+        if self.json {
+            match document.to_json() {
+                Ok(json) => drop(output::text(&json)),
+                Err(error) => output::progress(&format!("lunlab: write the result: {error}")),
+            }
+        } else if !(self.running.quiet && code == 0) {
+            let summary = report.summary(&document, &place);
+            if self.hold {
+                output::progress(summary.trim_end());
+            } else {
+                let _nobody_reads = output::text(&summary);
+            }
+        }
+        match lost {
+            // The verdict stands, unless it was a pass: a run with no result is never one.
+            Some(error) if code == 0 => Err(error),
+            Some(error) => {
+                output::error(&error);
+                Ok(code)
+            }
+            None => Ok(code),
+        }
+    }
+
+    fn verbosity(&self) -> Verbosity {
+        match (self.running.quiet, self.running.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        }
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            modules: self.machine.kernel.modules.clone(),
+            boot: self.machine.boot.unwrap_or_default(),
+            qemu_args: self.machine.qemu_arg.clone(),
+            agent: self.machine.agent.clone(),
+            share_portal: self.share_portal,
+            hold: self.hold,
+        }
+    }
+
+    /// The command that runs the same again from anywhere, without its spec.
+    fn command(&self, plan: &Plan) -> Vec<String> {
+        let mut words = vec!["lunlab".to_owned(), if self.hold { "up" } else { "run" }.to_owned()];
+        let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        let kernel = match &plan.spec.kernel.image {
+            KernelChoice::Name(name) => name.clone(),
+            KernelChoice::Path(path) => absolute(path),
+        };
+        option("--kernel", kernel);
+        if let Some(modules) = &self.machine.kernel.modules {
+            option("--modules", absolute(modules));
+        }
+        option("--boot", plan.boot.mode.to_string());
+        option("--accelerator", plan.accelerator.accelerator.to_string());
+        option("--transport", plan.transport.transport.name().to_owned());
+        option("--cpus", plan.spec.machine.cpus.to_string());
+        option("--memory", crate::spec::format_size(plan.spec.memory_bytes()));
+        if let Some(timeout) = self.running.timeout {
+            option("--timeout", crate::spec::format_duration(timeout));
+        }
+        if let Some(timeout) = self.running.boot_timeout {
+            option("--boot-timeout", crate::spec::format_duration(timeout));
+        }
+        for text in &self.machine.append {
+            option("--append", text.clone());
+        }
+        for text in &self.machine.qemu_arg {
+            option("--qemu-arg", text.clone());
+        }
+        if let Some(agent) = &self.machine.agent {
+            option("--agent", absolute(agent));
+        }
+        if let Some(provocation) = self.provoke {
+            option("--provoke", provocation.name().to_owned());
+        }
+        if self.share_portal {
+            words.push("--share-portal".to_owned());
+        }
+        words
+    }
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
+fn stored(error: StoreError) -> Error {
+    let converted = Error::environment(error.to_string());
+    match error.hint() {
+        Some(hint) => converted.with_hint(hint),
+        None => converted,
+    }
+}
+
+/// The kernel's time to reach the agent: what the spec says, or what the accelerator needs.
+fn boot_timeout(plan: &Plan) -> Duration {
+    plan.spec.run.boot_timeout.unwrap_or(match plan.accelerator.accelerator {
+        Accelerator::Kvm => Duration::from_secs(30),
+        Accelerator::Tcg => Duration::from_secs(120),
+    })
+}
+
+/// What came of a machine that could not be started.
+fn not_started(plan: &Plan, conditions: &Conditions, error: &Error) -> Result<Outcome, Error> {
+    if error.category() != Category::Environment {
+        return Err(error.clone());
+    }
+    let timeline = crate::run::timeline::Timeline::new(conditions.started);
+    let record = crate::run::record::Record::new(timeline, &plan.spec);
+    let mut learnt = record.conclude(&plan.spec, None);
+    let hint = error.hint().map(|hint| format!("hint: {hint}"));
+    let fact = Fact::new(Kind::Environment, error.to_string());
+    learnt.verdict = Verdict::judge(&[fact.with_lines(hint.into_iter().collect())]);
+    Ok(Outcome { learnt, argv: Vec::new() })
+}
+
+/// Reads the spec, or the default one; with its text.
+pub(super) fn load_spec(path: Option<&Path>) -> Result<(Spec, String), Error> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let Some(path) = path else {
+        let spec = Spec::builtin().map_err(|faults| Error::internal(faults.render("default")))?;
+        return Ok((spec, DEFAULT_SPEC.to_owned()));
+    };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::usage(format!("read {name}: {error}")))?;
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let base = Base { directory, home: home.as_deref() };
+    let spec = Spec::parse(&text, base)
+        .map_err(|faults| Error::usage(faults.render(&name).trim_end().to_owned()))?;
+    Ok((spec, text))
+}
+
+/// Puts `--kernel` over the spec; relative paths are the caller's.
+pub(super) fn override_kernel(spec: &mut Spec, kernel: &KernelArgs) -> Result<(), Error> {
+    if let Some(asked) = &kernel.kernel {
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let base = Base { directory: Path::new("."), home: home.as_deref() };
+        if asked.is_empty() {
+            return Err(Error::usage("--kernel: an empty name"));
+        }
+        spec.kernel.image = KernelChoice::resolve(asked, base);
+    }
+    Ok(())
+}
+
+fn override_spec(spec: &mut Spec, machine: &MachineArgs, running: &Running) -> Result<(), Error> {
+    override_kernel(spec, &machine.kernel)?;
+    let at = &mut spec.machine;
+    at.accelerator = machine.accelerator.unwrap_or(at.accelerator);
+    at.cpus = machine.cpus.unwrap_or(at.cpus);
+    at.memory = machine.memory.or(at.memory);
+    spec.channel.transport = machine.transport.unwrap_or(spec.channel.transport);
+    spec.run.timeout = running.timeout.unwrap_or(spec.run.timeout);
+    spec.run.boot_timeout = running.boot_timeout.or(spec.run.boot_timeout);
+    for text in &machine.append {
+        let cmdline = &mut spec.kernel.cmdline;
+        if !cmdline.is_empty() {
+            cmdline.push(' ');
+        }
+        cmdline.push_str(text);
+    }
+    spec.check().map_err(|faults| Error::usage(faults.render("command line").trim_end().to_owned()))
+}
+
+/// The URL of each LUN, but for the port.
+fn urls_of(spec: &Spec) -> Vec<String> {
+    let Some(target) = &spec.target else { return Vec::new() };
+    target.tpg.luns.iter().map(|lun| format!("{}/{}", target.wwn, lun.lun)).collect()
+}
+
+struct Screen {
+    phases: Phases,
+    urls: Vec<String>,
+    broken: bool,
+}
+
+impl Watcher for Screen {
+    fn phase(&mut self, text: &str) {
+        self.phases.say(text);
+    }
+
+    fn ready(&mut self, portal: SocketAddr) {
+        self.phases.say("holding the target; Ctrl-C or SIGTERM ends it");
+        for url in &self.urls {
+            self.broken |= !output::line(&format!("iscsi://{portal}/{url}"));
+        }
+    }
+}

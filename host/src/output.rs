@@ -1,0 +1,99 @@
+//! The only module that prints: results on stdout, progress and errors on stderr.
+
+use crate::error::Error;
+use crate::escape;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Errors and failures.
+    Quiet,
+    /// Phases as well.
+    Normal,
+    /// What is decided as well.
+    Verbose,
+}
+
+/// A line on stdout; false when nobody reads it any more.
+#[must_use]
+pub fn line(text: &str) -> bool {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).is_ok()
+}
+
+/// Text on stdout as it is.
+#[must_use]
+pub fn text(text: &str) -> bool {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
+}
+
+/// A line on stderr.
+pub fn progress(text: &str) {
+    let _nobody_to_tell = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// An error and its way out.
+pub fn error(error: &Error) {
+    progress(&format!("lunlab: {}", escape_lines(&error.to_string())));
+    if let Some(hint) = error.hint() {
+        progress(&format!("hint: {}", escape_lines(hint)));
+    }
+}
+
+fn escape_lines(text: &str) -> String {
+    text.lines().map(escape::terminal).collect::<Vec<_>>().join("\n")
+}
+
+/// Phases as they come: one live line on a terminal, plain lines elsewhere.
+pub struct Phases {
+    started: Instant,
+    verbosity: Verbosity,
+    live: Option<ProgressBar>,
+}
+
+impl Phases {
+    /// Begins; times count from `started`.
+    #[must_use]
+    pub fn begin(started: Instant, verbosity: Verbosity) -> Self {
+        let live = (verbosity == Verbosity::Normal && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>4}  {msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Self { started, verbosity, live }
+    }
+
+    /// A phase.
+    pub fn say(&self, text: &str) {
+        let text = escape::terminal(text);
+        match &self.live {
+            Some(bar) => bar.set_message(text),
+            None if self.verbosity >= Verbosity::Normal => {
+                let seconds = self.started.elapsed().as_secs_f64();
+                progress(&format!("[{seconds:7.3} s] {text}"));
+            }
+            None => {}
+        }
+    }
+
+    /// Something only those who ask for more want to know.
+    pub fn detail(&self, text: &str) {
+        if self.verbosity == Verbosity::Verbose {
+            self.say(text);
+        }
+    }
+
+    /// Clears the live line.
+    pub fn end(&self) {
+        if let Some(bar) = &self.live {
+            bar.finish_and_clear();
+        }
+    }
+}

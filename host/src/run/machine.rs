@@ -1,0 +1,428 @@
+//! The running machine: QEMU, the channel, the portal, the initiator; each in a thread that turns
+//! what it meets into [`Happening`]s.
+
+use crate::error::Error;
+use crate::guardian::{Guardian, own_command};
+use crate::initiator::{Initiator, Job};
+use crate::portal::Portal;
+use crate::qemu::{command_line, process, qmp};
+use crate::run::conductor::Ask;
+use crate::run::happening::{Ended, Happening, What};
+use crate::run::plan::Plan;
+use crate::run::segment;
+use crate::transport::{self, Arrival, Ready};
+use lunlab_initramfs::image::GuestFile;
+use lunlab_protocol::hello::{CONTROL, Token};
+use lunlab_protocol::message::encode;
+use lunlab_protocol::request::Request;
+use lunlab_stream::handshake::Refusal;
+use lunlab_stream::{Received, Stream, Transmit};
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The longest console line that is kept in one piece.
+const LINE: u64 = 16 * 1024;
+
+/// How long the initiator may take to load its library.
+const INITIATOR: Duration = Duration::from_secs(10);
+
+/// The hidden subcommand that is the initiator's process.
+pub const INITIATOR_SUBCOMMAND: &str = "initiator";
+
+/// Where happenings go.
+#[derive(Clone)]
+pub struct Reporter(pub Sender<Happening>);
+
+impl Reporter {
+    /// Tells of something that happens now.
+    pub fn tell(&self, what: What) {
+        self.tell_at(Instant::now(), what);
+    }
+
+    fn tell_at(&self, at: Instant, what: What) {
+        // A run that is over listens to nobody.
+        let _over = self.0.send(Happening { at, what });
+    }
+}
+
+type ControlSender = Arc<Mutex<Option<Box<dyn Transmit>>>>;
+
+/// A machine that runs.
+pub struct Machine {
+    guardian: Option<Guardian>,
+    /// QEMU's command line.
+    pub argv: Vec<String>,
+    /// When QEMU was started.
+    pub spawned: Instant,
+    control: ControlSender,
+    portal: Arc<Portal>,
+    share_portal: bool,
+    monitor: Arc<Mutex<Option<qmp::Monitor>>>,
+    initiator: Option<Sender<Job>>,
+    reaped: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Machine {
+    /// Starts everything, in the order in which each needs the last, QEMU at the end.
+    ///
+    /// # Errors
+    /// When something cannot be started; what was started is ended then.
+    pub fn start(plan: &Plan, reporter: &Reporter) -> Result<Self, Error> {
+        let directory = crate::runtime_directory::create()?;
+        let guardian = Guardian::start(&directory)?;
+        let started = Self::start_guarded(plan, reporter, &directory, &guardian);
+        match started {
+            Ok(machine) => Ok(Self { guardian: Some(guardian), ..machine }),
+            Err(error) => {
+                guardian.finish();
+                Err(error)
+            }
+        }
+    }
+
+    fn start_guarded(
+        plan: &Plan,
+        reporter: &Reporter,
+        directory: &Path,
+        guardian: &Guardian,
+    ) -> Result<Self, Error> {
+        let initiator = plan.needs_initiator().then(|| Starting::spawn(guardian)).transpose()?;
+        let portal = Arc::new(Portal::bind()?);
+        let helper = plan.transport.helper.as_deref();
+        let ready = transport::prepare(plan.transport.transport, helper, directory, guardian)?;
+        let token = random_token()?;
+        write_initrd(plan, &ready, &token, portal.port(), directory)?;
+        let devices = plan.devices(directory, ready.device);
+        let argv = command_line::argv(&plan.program.path, &devices);
+        let control = ControlSender::default();
+        let monitor = Arc::default();
+        watch_console(directory, reporter)?;
+        watch_monitor(directory, reporter, &monitor)?;
+        let on_arrival = on_arrival(reporter, &control, &portal);
+        (ready.listen)(token, on_arrival)?;
+        // The library must be there before anything boots: without it nothing can be measured.
+        let initiator = initiator.map(|starting| starting.ready(reporter)).transpose()?;
+        let spawned = Instant::now();
+        let qemu = process::spawn(&argv, ready.inherited, guardian)?;
+        let sockets = [Plan::console(directory), Plan::monitor(directory)];
+        let mut reaped = vec![reap_qemu(qemu, sockets, reporter)?];
+        if let Some(helper) = ready.helper {
+            reaped.push(reap_helper(helper, reporter)?);
+        }
+        let share_portal = plan.share_portal;
+        Ok(Self {
+            guardian: None,
+            argv,
+            spawned,
+            control,
+            portal,
+            share_portal,
+            monitor,
+            initiator,
+            reaped,
+        })
+    }
+
+    /// The portal's address.
+    #[must_use]
+    pub fn portal(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.portal.port()).into()
+    }
+
+    /// Asks the guest. A channel that is gone is noticed by who reads it.
+    pub fn ask(&self, ask: &Ask) {
+        send(&self.control, &ask.request());
+    }
+
+    /// Takes connections to the portal from now on.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn serve_portal(&self) -> Result<(), Error> {
+        let (control, port) = (Arc::clone(&self.control), self.portal.port());
+        let ask = move |stream| send(&control, &Request::OpenStream { stream, port });
+        self.portal.serve(self.share_portal, Box::new(ask))
+    }
+
+    /// Drops the connection that waits for a stream the guest could not open.
+    pub fn refuse(&self, stream: u32) {
+        self.portal.refuse(stream);
+    }
+
+    /// Gives the initiator a job. One that is gone has said so.
+    pub fn job(&self, job: Job) {
+        if let Some(initiator) = &self.initiator {
+            let _gone = initiator.send(job);
+        }
+    }
+
+    /// Ends QEMU at once, by its monitor; where that is not there, by the guardian's kill.
+    pub fn quit(&mut self) {
+        let monitor = self.monitor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let told = monitor.is_some_and(|mut monitor| monitor.quit().is_ok());
+        if !told {
+            self.release();
+        }
+    }
+
+    /// Ends every process that is left and removes the runtime directory.
+    pub fn release(&mut self) {
+        // Its pipes would keep the initiator's thread waiting.
+        self.initiator = None;
+        if let Some(guardian) = self.guardian.take() {
+            guardian.finish();
+        }
+    }
+
+    /// As [`Machine::release`], and waits until nothing is left.
+    pub fn finish(mut self) {
+        self.release();
+        for reaper in self.reaped.drain(..) {
+            // A reaper only waits and tells; there is nothing it could fail with.
+            let _ended = reaper.join();
+        }
+    }
+}
+
+fn send(control: &ControlSender, request: &Request<'_>) {
+    let mut buffer = [0; lunlab_protocol::frame::MAX_PAYLOAD];
+    let mut control = control.lock().unwrap_or_else(PoisonError::into_inner);
+    if let (Some(sender), Ok(payload)) = (control.as_mut(), encode(request, &mut buffer)) {
+        let _gone = sender.send(payload);
+    }
+}
+
+fn random_bytes<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    // getrandom(2) gives up to 256 bytes whole.
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+        .map(|_| bytes)
+        .map_err(|errno| Error::environment(format!("getrandom: {errno}")))
+}
+
+fn random_token() -> Result<Token, Error> {
+    random_bytes().map(Token::new)
+}
+
+/// A random UUID, version 4 (RFC 9562).
+fn unit_serial() -> Result<String, Error> {
+    let mut bytes: [u8; 16] = random_bytes()?;
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let part = |range| hex.get(range).unwrap_or_default();
+    Ok([part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-"))
+}
+
+fn write_initrd(
+    plan: &Plan,
+    ready: &Ready,
+    token: &Token,
+    portal: u16,
+    directory: &Path,
+) -> Result<(), Error> {
+    let objects = plan.spec.storage_objects.len();
+    let mut serials = (0..objects).map(|_| unit_serial()).collect::<Result<Vec<_>, _>>()?;
+    let mut serial = || serials.pop().unwrap_or_default();
+    let modules = &plan.modules;
+    let bytes = segment::write(token, ready.channel, modules, &plan.spec, portal, &mut serial);
+    let file = GuestFile { path: segment::PATH, mode: 0o600, bytes: &bytes };
+    crate::image::write_initrd(&plan.base, &[file], &Plan::initrd(directory))
+}
+
+fn thread(
+    name: &str,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<std::thread::JoinHandle<()>, Error> {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(body)
+        .map_err(|error| Error::environment(format!("start a thread for {name}: {error}")))
+}
+
+/// Listens on a socket of the run's directory for the one connection QEMU makes.
+fn connection(
+    path: PathBuf,
+    name: &'static str,
+    body: impl FnOnce(UnixStream) + Send + 'static,
+) -> Result<(), Error> {
+    let listener = UnixListener::bind(&path)
+        .map_err(|error| Error::environment(format!("bind {}: {error}", path.display())))?;
+    thread(name, move || {
+        if let Ok((stream, _)) = listener.accept() {
+            drop(listener);
+            body(stream);
+        }
+    })
+    .map(|_detached| ())
+}
+
+fn watch_console(directory: &Path, reporter: &Reporter) -> Result<(), Error> {
+    let reporter = reporter.clone();
+    connection(Plan::console(directory), "console", move |stream| {
+        read_lines(stream, |line| reporter.tell(What::Console(line)));
+        reporter.tell(What::ConsoleClosed);
+    })
+}
+
+/// Reads lines of bytes that may be anything; one that is too long comes in pieces.
+fn read_lines(stream: impl Read, mut take: impl FnMut(String)) {
+    let mut reader = BufReader::new(stream);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match reader.by_ref().take(LINE).read_until(b'\n', &mut line) {
+            Ok(0) => return,
+            Ok(_) => {
+                let text = String::from_utf8_lossy(&line);
+                take(text.trim_end_matches(['\n', '\r']).to_owned());
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn watch_monitor(
+    directory: &Path,
+    reporter: &Reporter,
+    monitor: &Arc<Mutex<Option<qmp::Monitor>>>,
+) -> Result<(), Error> {
+    let (reporter, monitor) = (reporter.clone(), Arc::clone(monitor));
+    connection(Plan::monitor(directory), "monitor", move |stream| {
+        let Ok(writing) = stream.try_clone().and_then(qmp::Monitor::new) else { return };
+        *monitor.lock().unwrap_or_else(PoisonError::into_inner) = Some(writing);
+        qmp::read(stream, |event| reporter.tell(What::Qmp(event)));
+    })
+}
+
+fn reap_qemu(
+    mut qemu: Child,
+    sockets: [PathBuf; 2],
+    reporter: &Reporter,
+) -> Result<std::thread::JoinHandle<()>, Error> {
+    let reporter = reporter.clone();
+    let stderr = qemu.stderr.take();
+    thread("qemu", move || {
+        let words = stderr.map(process::read_words).unwrap_or_default();
+        let ended = match qemu.wait() {
+            Ok(status) => Ended { status: status.to_string(), good: status.success(), words },
+            Err(error) => Ended { status: format!("wait: {error}"), good: false, words },
+        };
+        // A QEMU that ended before it connected left somebody waiting for it.
+        for socket in sockets {
+            let _nobody_waits = UnixStream::connect(socket);
+        }
+        reporter.tell(What::QemuEnded(ended));
+    })
+}
+
+fn reap_helper(
+    mut helper: Child,
+    reporter: &Reporter,
+) -> Result<std::thread::JoinHandle<()>, Error> {
+    let reporter = reporter.clone();
+    thread("vsock helper", move || {
+        let status = helper.wait().map_or_else(|error| error.to_string(), |s| s.to_string());
+        reporter.tell(What::HelperEnded(status));
+    })
+}
+
+/// Sends each stream the guest dials to where it belongs.
+fn on_arrival(
+    reporter: &Reporter,
+    control: &ControlSender,
+    portal: &Arc<Portal>,
+) -> transport::OnArrival {
+    let (reporter, control, portal) = (reporter.clone(), Arc::clone(control), Arc::clone(portal));
+    Arc::new(move |arrival| match arrival {
+        Arrival::Stream(CONTROL, stream) => open_control(stream, &control, &reporter),
+        Arrival::Stream(number, stream) => portal.connect(number, stream),
+        Arrival::Refused(refusal) => {
+            let version = matches!(refusal, Refusal::Version { .. });
+            reporter.tell(What::Refused { why: refusal.to_string(), version });
+        }
+        Arrival::Failed(why) => reporter.tell(What::ControlLost(why)),
+    })
+}
+
+/// The first control stream is the run's; another is reset.
+fn open_control(stream: Stream, control: &ControlSender, reporter: &Reporter) {
+    let Stream { sender, mut receiver, abort } = stream;
+    {
+        let mut control = control.lock().unwrap_or_else(PoisonError::into_inner);
+        if control.is_some() {
+            return abort.abort();
+        }
+        *control = Some(sender);
+    }
+    reporter.tell(What::ControlOpened);
+    let why = loop {
+        match receiver.receive(None) {
+            Ok(Received::Payload(payload)) => reporter.tell(What::Message(payload.to_vec())),
+            Ok(Received::End) => break "the agent ended it".to_owned(),
+            Err(error) => break error.to_string(),
+        }
+    };
+    reporter.tell(What::ControlLost(why));
+}
+
+/// An initiator whose process loads its library while the machine is put together.
+struct Starting(Initiator);
+
+impl Starting {
+    fn spawn(guardian: &Guardian) -> Result<Self, Error> {
+        let mut command = own_command()?;
+        command.arg(INITIATOR_SUBCOMMAND).stderr(Stdio::null());
+        Initiator::spawn(guardian.guard(&mut command)).map(Self).map_err(initiator_error)
+    }
+
+    fn ready(self, reporter: &Reporter) -> Result<Sender<Job>, Error> {
+        let mut initiator = self.0;
+        initiator.ready(INITIATOR).map_err(initiator_error)?;
+        let (jobs, next) = std::sync::mpsc::channel::<Job>();
+        let reporter = reporter.clone();
+        thread("initiator", move || {
+            for job in next {
+                if let Err(problem) = carry_out(&mut initiator, &job, &reporter) {
+                    return reporter.tell(What::InitiatorEnded(problem));
+                }
+            }
+        })?;
+        Ok(jobs)
+    }
+}
+
+fn initiator_error(error: crate::initiator::InitiatorError) -> Error {
+    let converted = if error.is_environment() {
+        Error::environment(error.to_string())
+    } else {
+        Error::internal(error.to_string())
+    };
+    match error.hint() {
+        Some(hint) => converted.with_hint(hint),
+        None => converted,
+    }
+}
+
+/// Passes the reports of one job on, its last one included.
+fn carry_out(initiator: &mut Initiator, job: &Job, reporter: &Reporter) -> Result<(), String> {
+    use crate::initiator::Report;
+    initiator.send(job).map_err(|error| error.to_string())?;
+    loop {
+        // The child has deadlines of its own for everything it waits for.
+        let next = initiator.next_report("a report", Duration::from_secs(3600));
+        let Some(received) = next.map_err(|error| error.to_string())? else { continue };
+        let last = matches!(received.report, Report::Done { .. } | Report::Failed(_));
+        reporter.tell_at(received.at, What::Initiator(received.report));
+        if last {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! One run, from a plan to a verdict.
+//!
+//! [`plan`] decides everything that can be decided before; [`machine`] starts it and turns what
+//! happens into [`happening`]s; [`conductor`] says what to do about each; [`record`] keeps what was
+//! learnt and turns it into a verdict. This file is the loop between them.
+
+pub mod conductor;
+pub mod happening;
+pub mod machine;
+pub mod plan;
+pub mod record;
+pub mod segment;
+pub mod timeline;
+
+use crate::error::Error;
+use crate::result::CappedLog;
+use crate::verdict::Signal;
+use conductor::{Action, Conductor, Orders};
+use happening::{Happening, What};
+use lunlab_protocol::event::Event;
+use lunlab_protocol::message::decode;
+use lunlab_protocol::request::Provocation;
+use machine::{Machine, Reporter};
+use plan::Plan;
+use record::{Learnt, Record};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+use timeline::Timeline;
+
+/// What the one who watches is told.
+pub trait Watcher {
+    /// A phase, in words.
+    fn phase(&mut self, text: &str);
+    /// The target is ready for any initiator at this address.
+    fn ready(&mut self, portal: SocketAddr);
+}
+
+/// Signals that end a run, from now until this is dropped.
+pub struct Interrupts {
+    receiver: Receiver<Happening>,
+    sender: Sender<Happening>,
+}
+
+impl Interrupts {
+    /// Takes the signals; the first one that came is never lost, even before a machine runs.
+    ///
+    /// # Errors
+    /// When no handler can be set.
+    pub fn take() -> Result<Self, Error> {
+        let failed = |error| Error::environment(format!("take signals: {error}"));
+        let (sender, receiver) = channel();
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
+        let reporter = Reporter(sender.clone());
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                for signal in signals.forever() {
+                    let signal =
+                        if signal == SIGINT { Signal::Interrupt } else { Signal::Terminate };
+                    reporter.tell(What::Signal(signal));
+                }
+            })
+            .map_err(failed)?;
+        Ok(Self { receiver, sender })
+    }
+
+    /// A signal that has come already.
+    #[must_use]
+    pub fn pending(&self) -> Option<Signal> {
+        self.receiver.try_iter().find_map(|happening| match happening.what {
+            What::Signal(signal) => Some(signal),
+            _ => None,
+        })
+    }
+}
+
+/// Where the logs of a run go as they come.
+pub struct Logs {
+    /// The serial console.
+    pub console: Option<CappedLog>,
+    /// The kernel log.
+    pub kmsg: Option<CappedLog>,
+}
+
+/// What a run needs beside its plan.
+pub struct Conditions {
+    /// When `lunlab` started.
+    pub started: Instant,
+    /// Hold the target.
+    pub hold: bool,
+    /// Make this go wrong.
+    pub provoke: Option<Provocation>,
+    /// When the agent must have been heard of.
+    pub boot_timeout: Duration,
+}
+
+/// What came of a run.
+pub struct Outcome {
+    /// What was learnt.
+    pub learnt: Learnt,
+    /// QEMU's command line.
+    pub argv: Vec<String>,
+}
+
+/// Runs a plan to its end. Nothing of it is left when this returns.
+///
+/// # Errors
+/// When the machine cannot be started.
+pub fn run(
+    plan: &Plan,
+    conditions: &Conditions,
+    interrupts: &Interrupts,
+    logs: &mut Logs,
+    watcher: &mut dyn Watcher,
+) -> Result<Outcome, Error> {
+    watcher.phase("starting QEMU");
+    let reporter = Reporter(interrupts.sender.clone());
+    let mut machine = Machine::start(plan, &reporter)?;
+    let portal = machine.portal();
+    let mut timeline = Timeline::new(conditions.started);
+    timeline.reached("qemu-spawn", machine.spawned);
+    let record = Record::new(timeline, &plan.spec);
+    let orders = Orders {
+        spec: plan.spec.clone(),
+        hold: conditions.hold,
+        provoke: conditions.provoke,
+        portal,
+        boot_timeout: conditions.boot_timeout,
+        timeout: plan.spec.run.timeout,
+    };
+    let mut conductor = Conductor::new(orders, record, machine.spawned);
+    conduct(&mut conductor, &mut machine, interrupts, logs, watcher);
+    let argv = machine.argv.clone();
+    machine.finish();
+    let learnt = conductor.record.conclude(&plan.spec, Some(portal));
+    Ok(Outcome { learnt, argv })
+}
+
+fn conduct(
+    conductor: &mut Conductor,
+    machine: &mut Machine,
+    interrupts: &Interrupts,
+    logs: &mut Logs,
+    watcher: &mut dyn Watcher,
+) {
+    loop {
+        let left = conductor.deadline().saturating_duration_since(Instant::now());
+        let actions = match interrupts.receiver.recv_timeout(left) {
+            Ok(happening) => {
+                keep(logs, &happening.what);
+                conductor.take(happening)
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                conductor.tick(Instant::now())
+            }
+        };
+        for action in actions {
+            if action == Action::Stop {
+                return;
+            }
+            carry_out(action, machine, conductor, watcher);
+        }
+    }
+}
+
+fn carry_out(
+    action: Action,
+    machine: &mut Machine,
+    conductor: &mut Conductor,
+    watcher: &mut dyn Watcher,
+) {
+    match action {
+        Action::Ask(ask) => machine.ask(&ask),
+        Action::ServePortal => {
+            if let Err(error) = machine.serve_portal() {
+                conductor.record.note(error.to_string());
+            }
+        }
+        Action::RefusePortal(stream) => machine.refuse(stream),
+        Action::Job(job) => machine.job(*job),
+        Action::Say(text) => watcher.phase(&text),
+        Action::Announce => watcher.ready(machine.portal()),
+        Action::Quit => machine.quit(),
+        Action::Release => machine.release(),
+        Action::Stop => {}
+    }
+}
+
+/// Keeps what belongs into a log. A log that cannot be written says so itself, at its end.
+fn keep(logs: &mut Logs, what: &What) {
+    let (log, line) = match what {
+        What::Console(line) => (&mut logs.console, format!("{line}\n")),
+        What::Message(payload) => match decode::<Event<'_>>(payload) {
+            Ok(Event::Kmsg { sequence, timestamp_us, priority, text }) => {
+                let record = serde_json::json!({
+                    "sequence": sequence,
+                    "timestamp_us": timestamp_us,
+                    "facility": priority >> 3,
+                    "level": priority & 7,
+                    "text": text,
+                });
+                (&mut logs.kmsg, format!("{record}\n"))
+            }
+            _ => return,
+        },
+        _ => return,
+    };
+    if let Some(log) = log {
+        let _kept_in_its_summary = log.push(line.as_bytes());
+    }
+}

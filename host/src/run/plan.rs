@@ -1,0 +1,245 @@
+//! Everything that is decided before anything starts: which QEMU, kernel, image, accelerator,
+//! transport. What is bad or missing ends here.
+
+use crate::accelerator;
+use crate::agent_image::agent_image;
+use crate::cache::Cache;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::image::{BaseSegment, Needs, base_segment};
+use crate::kernel::Kernel;
+use crate::kernel::boot::{BootChoice, BootImage};
+use crate::kernel::features::{self, Contents, Feature};
+use crate::kernel::find::Search;
+use crate::qemu::device::{
+    Bare, Boot, Console, Device, EndOnPanic, Extra, Machine as MachineDevice, Monitor,
+};
+use crate::qemu::program::Program;
+use crate::run::segment::Modules;
+use crate::spec::{Backstore, KernelChoice, Spec};
+use crate::transport::choice::{
+    Chosen as ChosenTransport, Facts, Lack, TransportChoice, choose, probe_vhost_user_vsock,
+    probe_vhost_vsock,
+};
+use crate::transport::{Transport, planned_device};
+use std::path::{Path, PathBuf};
+
+/// What the command line adds to a spec.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Where modules come from, instead of where the kernel's own are.
+    pub modules: Option<PathBuf>,
+    /// How the kernel is entered.
+    pub boot: BootChoice,
+    /// Arguments for QEMU as they are.
+    pub qemu_args: Vec<String>,
+    /// An agent to boot instead of the one inside this program.
+    pub agent: Option<PathBuf>,
+    /// Take connections of other local users.
+    pub share_portal: bool,
+    /// The target is for others: no initiator of our own.
+    pub hold: bool,
+}
+
+/// Everything decided.
+pub struct Plan {
+    /// The checked spec.
+    pub spec: Spec,
+    /// QEMU.
+    pub program: Program,
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Its image's digest.
+    pub kernel_digest: Digest,
+    /// What is booted, and how.
+    pub boot: BootImage,
+    /// The accelerator and why.
+    pub accelerator: accelerator::Chosen,
+    /// The transport and why.
+    pub transport: ChosenTransport,
+    /// The part of the image that is cached.
+    pub base: BaseSegment,
+    /// The modules of the image in load order.
+    pub modules: Modules,
+    /// Whether other local users may connect.
+    pub share_portal: bool,
+    /// What the user should know.
+    pub notes: Vec<String>,
+    qemu_args: Vec<String>,
+    hold: bool,
+}
+
+impl Plan {
+    /// Decides. `say` is told before something that takes a while.
+    ///
+    /// # Errors
+    /// Usage or environment; nothing was started.
+    pub fn make(
+        spec: Spec,
+        options: &Options,
+        cache: &Cache,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Self, Error> {
+        let program = Program::find(cache)?;
+        let kernel = find_kernel(&spec, options.modules.as_deref(), cache)?;
+        let boot = kernel.boot_image(cache, options.boot, say)?;
+        let contents = kernel.contents(cache)?;
+        let transport = choose_transport(spec.channel.transport, &contents, cache)?;
+        let agent = match &options.agent {
+            Some(path) => std::fs::read(path).map_err(|error| {
+                Error::usage(format!("--agent: read {}: {error}", path.display()))
+            })?,
+            None => agent_image()?.to_vec(),
+        };
+        let needs = Needs {
+            features: wanted(&spec, transport.transport),
+            modules: spec.kernel.modules.clone(),
+        };
+        let base = base_segment(cache, &kernel, &needs, &agent)?;
+        let accelerator = accelerator::choose(spec.machine.accelerator, &program, cache)?;
+        let modules = Modules { channel: base.channel.clone(), rest: base.rest.clone() };
+        let kernel_digest = kernel.digest(cache)?;
+        let notes = boot.remark.clone().into_iter().collect();
+        Ok(Self {
+            spec,
+            program,
+            kernel,
+            kernel_digest,
+            boot,
+            accelerator,
+            transport,
+            base,
+            modules,
+            share_portal: options.share_portal,
+            notes,
+            qemu_args: options.qemu_args.clone(),
+            hold: options.hold,
+        })
+    }
+
+    /// Whether this run has work for an initiator of our own.
+    #[must_use]
+    pub fn needs_initiator(&self) -> bool {
+        self.spec.target.is_some() && !self.hold
+    }
+
+    /// The machine's devices; the transport's own is given, as only it knows what it prepared.
+    #[must_use]
+    pub fn devices(&self, directory: &Path, transport: Box<dyn Device>) -> Vec<Box<dyn Device>> {
+        let kernel_args = match self.spec.kernel.cmdline.as_str() {
+            "" => Vec::new(),
+            text => vec![text.to_owned()],
+        };
+        vec![
+            Box::new(Bare),
+            Box::new(MachineDevice {
+                accelerator: self.accelerator.accelerator,
+                cpus: self.spec.machine.cpus,
+                memory: self.spec.memory_bytes(),
+                shared_memory: self.transport.transport.shares_memory(),
+            }),
+            Box::new(EndOnPanic),
+            Box::new(Console { socket: Self::console(directory) }),
+            Box::new(Monitor { socket: Self::monitor(directory) }),
+            transport,
+            Box::new(Boot { kernel: self.boot.path.clone(), initrd: Self::initrd(directory) }),
+            Box::new(Extra { qemu: self.qemu_args.clone(), kernel: kernel_args }),
+        ]
+    }
+
+    /// The command line a run would have, in a directory that does not exist.
+    #[must_use]
+    pub fn planned_argv(&self, directory: &Path) -> Vec<String> {
+        let device = planned_device(self.transport.transport, directory);
+        let devices = self.devices(directory, device);
+        crate::qemu::command_line::argv(&self.program.path, &devices)
+    }
+
+    /// The image in a run's directory.
+    #[must_use]
+    pub fn initrd(directory: &Path) -> PathBuf {
+        directory.join("initrd")
+    }
+
+    /// The console's socket in a run's directory.
+    #[must_use]
+    pub fn console(directory: &Path) -> PathBuf {
+        directory.join("console")
+    }
+
+    /// The monitor's socket in a run's directory.
+    #[must_use]
+    pub fn monitor(directory: &Path) -> PathBuf {
+        directory.join("qmp")
+    }
+}
+
+/// Finds the kernel the spec names.
+///
+/// # Errors
+/// When there is none, or its image is damaged.
+pub fn find_kernel(spec: &Spec, modules: Option<&Path>, cache: &Cache) -> Result<Kernel, Error> {
+    let here = std::env::current_dir()
+        .map_err(|error| Error::environment(format!("find the current directory: {error}")))?;
+    let search = Search { root: Path::new("/"), base: &here, cache };
+    let asked = match &spec.kernel.image {
+        KernelChoice::Name(name) => name.clone(),
+        KernelChoice::Path(path) => path.to_str().map(str::to_owned).ok_or_else(|| {
+            Error::usage(format!("the kernel's path is not UTF-8: {}", path.display()))
+        })?,
+    };
+    search.find(&asked, modules)
+}
+
+/// The features a spec needs over a transport.
+#[must_use]
+pub fn wanted(spec: &Spec, transport: Transport) -> Vec<Feature> {
+    let mut wanted = features::BASE.to_vec();
+    wanted.push(features::VIRTIO_PCI);
+    wanted.push(match transport {
+        Transport::VhostVsock | Transport::VhostUserVsock => features::VSOCK,
+        Transport::VirtioSerial => features::VIRTIO_SERIAL,
+    });
+    let uses = |backstore| spec.storage_objects.iter().any(|o| o.backstore == backstore);
+    if !spec.storage_objects.is_empty() || spec.target.is_some() {
+        wanted.extend([features::CONFIGFS, features::TARGET]);
+    }
+    if uses(Backstore::Fileio) {
+        wanted.push(features::FILEIO);
+    }
+    if spec.target.is_some() {
+        wanted.extend([features::CRC32C, features::ISCSI_TARGET]);
+    }
+    wanted
+}
+
+/// Chooses the transport by what the host and this kernel have.
+///
+/// # Errors
+/// When none, or not the one asked for, can be had.
+pub fn choose_transport(
+    choice: TransportChoice,
+    contents: &Contents,
+    cache: &Cache,
+) -> Result<ChosenTransport, Error> {
+    let path = std::env::var_os("PATH");
+    let facts = Facts {
+        vhost_vsock: probe_vhost_vsock(),
+        vhost_user_vsock: probe_vhost_user_vsock(cache.root(), path.as_deref()),
+        kernel_vsock: lack(contents, features::VSOCK),
+        kernel_virtio_serial: lack(contents, features::VIRTIO_SERIAL),
+    };
+    choose(choice, &facts)
+}
+
+fn lack(contents: &Contents, feature: Feature) -> Result<(), Lack> {
+    if contents.missing(&[feature]).is_empty() {
+        return Ok(());
+    }
+    let symbols: Vec<&str> = feature.alternatives.iter().map(|each| each.symbol).collect();
+    let symbols = symbols.join(" or ");
+    Err(Lack {
+        reason: format!("kernel {} has no {} ({symbols})", contents.release, feature.name),
+        mend: format!("set {symbols} in its configuration"),
+    })
+}
