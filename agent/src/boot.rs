@@ -115,8 +115,10 @@ fn report(
     tolerated: &[MountError],
 ) {
     let notes: Vec<String> = tolerated.iter().map(|error| format!("{error} (ignored)")).collect();
+    // The last phase first: it was just reached, so it ties the guest's clock to the host's.
     let mut events: Vec<Event<'_>> = phases
         .iter()
+        .rev()
         .map(|(phase, uptime_us)| Event::Phase { phase: phase.code(), uptime_us: *uptime_us })
         .collect();
     events.extend(

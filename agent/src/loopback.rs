@@ -3,8 +3,7 @@
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, sendto,
-    socket_with,
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
 };
 
 const RTM_NEWLINK: u16 = 16;
@@ -24,7 +23,8 @@ pub fn up() -> Result<(), Errno> {
         AddressFamily::NETLINK,
         SocketType::RAW,
         SocketFlags::CLOEXEC,
-        Some(netlink::ROUTE),
+        // NETLINK_ROUTE is 0, which is what no protocol means.
+        None,
     )?;
     sendto(&fd, &request(), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut answer = [0; 256];

@@ -50,8 +50,8 @@ pub(super) fn build(build: ImageBuild) -> Result<u8, Error> {
 
 /// Lists an archive.
 pub(super) fn list(file: &Path) -> Result<u8, Error> {
-    let bytes = read(file)
-        .map_err(|error| Error::usage(format!("read {}: {error}", file.display())))?;
+    let bytes =
+        read(file).map_err(|error| Error::usage(format!("read {}: {error}", file.display())))?;
     let mut seen = 0;
     for entry in Reader::new(&bytes) {
         let entry = entry.map_err(|error| {

@@ -159,10 +159,7 @@ fn decided(plan: &Plan) -> Vec<(&'static str, String)> {
     let transport = transport(plan);
     vec![
         ("kernel", format!("{} ({image}), {}", plan.kernel.release, plan.boot.mode)),
-        (
-            "accelerator",
-            format!("{}: {}", plan.accelerator.accelerator, plan.accelerator.reason),
-        ),
+        ("accelerator", format!("{}: {}", plan.accelerator.accelerator, plan.accelerator.reason)),
         ("transport", format!("{}: {}", transport.name, transport.reason)),
     ]
 }
@@ -182,10 +179,15 @@ fn transport(plan: &Plan) -> Transport {
 
 fn timeline(document: &Document) -> String {
     let phases = document.timeline.iter();
-    let phases = phases.filter(|each| !["channel-modules", "torn-down"].contains(&each.phase.as_str()));
+    let phases =
+        phases.filter(|each| !["channel-modules", "torn-down"].contains(&each.phase.as_str()));
     let words: Vec<String> =
         phases.map(|each| format!("{} {:.2}", each.phase, each.ms / 1000.0)).collect();
-    if words.is_empty() { "nothing was started".to_owned() } else { format!("{} s", words.join("  ")) }
+    if words.is_empty() {
+        "nothing was started".to_owned()
+    } else {
+        format!("{} s", words.join("  "))
+    }
 }
 
 fn benchmark_rows(text: &mut Table, benchmark: &Benchmark) {
@@ -219,7 +221,8 @@ fn series_line(series: &Series) -> Option<String> {
         unit => unit,
     };
     let label = if series.name == "iops" { String::new() } else { format!("{} ", series.name) };
-    let (median, spread, n) = (number(summary.median), summary.spread * 100.0, series.samples.len());
+    let (median, spread, n) =
+        (number(summary.median), summary.spread * 100.0, series.samples.len());
     Some(format!("{label}median {median} {unit}, spread {spread:.1} % ({n} samples)"))
 }
 
@@ -240,12 +243,7 @@ pub(super) fn refusal(error: &Error, started: Instant) -> String {
     document.to_json().unwrap_or_default()
 }
 
-fn empty(
-    run_id: &str,
-    began: SystemTime,
-    started: Instant,
-    verdict: VerdictRecord,
-) -> Document {
+fn empty(run_id: &str, began: SystemTime, started: Instant, verdict: VerdictRecord) -> Document {
     Document {
         schema: SCHEMA,
         run_id: run_id.to_owned(),

@@ -72,7 +72,9 @@ impl Task {
         let (mut spec, text) = load_spec(self.spec.as_deref())?;
         override_spec(&mut spec, &self.machine, &self.running)?;
         if self.hold && spec.target.is_none() {
-            return Err(Error::usage("the spec has no target to hold").with_hint("add a [[target]]"));
+            return Err(
+                Error::usage("the spec has no target to hold").with_hint("add a [[target]]")
+            );
         }
         let interrupts = Interrupts::take()?;
         let cache = Cache::open()?;

@@ -47,8 +47,7 @@ mod scsi;
 pub mod stamp;
 
 pub use job::{
-    DEFAULT_NAME,
-    Check, Endpoint, ExpectedLun, Failure, FailureKind, Job, Latency, Limits, LineError, MAX_LINE,
-    Measured, Randread, Report,
+    Check, DEFAULT_NAME, Endpoint, ExpectedLun, Failure, FailureKind, Job, Latency, Limits,
+    LineError, MAX_LINE, Measured, Randread, Report,
 };
 pub use parent::{Initiator, InitiatorError, Received};

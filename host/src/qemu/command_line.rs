@@ -8,8 +8,7 @@ use std::path::Path;
 pub fn argv(program: &Path, devices: &[Box<dyn Device>]) -> Vec<String> {
     let mut all = vec![program.display().to_string()];
     all.extend(devices.iter().flat_map(|device| device.qemu_args()));
-    let kernel_args: Vec<String> =
-        devices.iter().flat_map(|device| device.kernel_args()).collect();
+    let kernel_args: Vec<String> = devices.iter().flat_map(|device| device.kernel_args()).collect();
     all.extend(["-append".into(), kernel_args.join(" ")]);
     all
 }
@@ -97,9 +96,13 @@ qemu \\
     #[test]
     fn the_other_transports() {
         let vhost = typed(vec![Box::new(VhostVsock { cid: 77, fd: 9 })]);
-        assert_eq!(vhost, "qemu \\\n  -device vhost-vsock-pci,guest-cid=77,vhostfd=9 \\\n  -append ''");
-        let serial =
-            typed(vec![Box::new(VirtioSerial { ports: vec![("a", "/a".into()), ("b", "/b".into())] })]);
+        assert_eq!(
+            vhost,
+            "qemu \\\n  -device vhost-vsock-pci,guest-cid=77,vhostfd=9 \\\n  -append ''"
+        );
+        let serial = typed(vec![Box::new(VirtioSerial {
+            ports: vec![("a", "/a".into()), ("b", "/b".into())],
+        })]);
         let expected = "\
 qemu \\
   -device virtio-serial-pci \\
@@ -113,8 +116,7 @@ qemu \\
 
     #[test]
     fn what_a_shell_would_take_apart_is_quoted() {
-        let devices: Vec<Box<dyn Device>> =
-            vec![Box::new(Console { socket: "/a b/c,d".into() })];
+        let devices: Vec<Box<dyn Device>> = vec![Box::new(Console { socket: "/a b/c,d".into() })];
         assert!(typed(devices).contains("'socket,id=console-chardev,path=/a b/c,,d'"));
     }
 }

@@ -29,9 +29,9 @@ pub fn spawn(
             .into_iter()
             .map(|(child_fd, parent_fd)| FdMapping { parent_fd, child_fd })
             .collect();
-        command.fd_mappings(mappings).map_err(|error| {
-            Error::internal(format!("pass descriptors on to QEMU: {error}"))
-        })?;
+        command
+            .fd_mappings(mappings)
+            .map_err(|error| Error::internal(format!("pass descriptors on to QEMU: {error}")))?;
     }
     guardian
         .guard(&mut command)

@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn answers_and_junk_are_no_events() {
-        for line in ["", "{}", r#"{"return":{}}"#, r#"{"event":7}"#, "[1", r#"{"event":"RESUME"}"#] {
+        for line in ["", "{}", r#"{"return":{}}"#, r#"{"event":7}"#, "[1", r#"{"event":"RESUME"}"#]
+        {
             assert_eq!(parse(line), None, "{line}");
         }
     }

@@ -653,5 +653,9 @@ fn failure_words(failure: &initiator::Failure) -> String {
 #[must_use]
 pub fn seconds(duration: Duration) -> String {
     let value = duration.as_secs_f64();
-    if value >= 10.0 || value.fract() == 0.0 { format!("{value:.0} s") } else { format!("{value:.1} s") }
+    if value >= 10.0 || value.fract() == 0.0 {
+        format!("{value:.0} s")
+    } else {
+        format!("{value:.1} s")
+    }
 }

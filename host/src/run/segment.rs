@@ -109,8 +109,7 @@ mod tests {
         let spec = Spec::builtin().unwrap();
         let token = Token::new([9; 32]);
         let mut serial = || "serial".to_owned();
-        let bytes =
-            write(&token, Channel::VirtioSerial, &modules, &spec, 4321, &mut serial);
+        let bytes = write(&token, Channel::VirtioSerial, &modules, &spec, 4321, &mut serial);
         let (mut decoder, mut input, mut seen) = (Decoder::new(), bytes.as_slice(), Vec::new());
         loop {
             match decoder.feed(&mut input).unwrap() {

@@ -18,13 +18,13 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use crate::accelerator::AcceleratorChoice;
+pub use crate::transport::choice::TransportChoice;
 pub use check::{
     Check, CheckError, Comparison, Dimension, HASH_METRICS, ISCSI_RANDREAD_METRICS, Metric,
     Outcome, format_value,
 };
 pub use fault::{Fault, Faults, KeyPath, Position, Segment, nearest};
-pub use crate::accelerator::AcceleratorChoice;
-pub use crate::transport::choice::TransportChoice;
 pub use name::NameError;
 pub use quantity::{QuantityError, format_duration, format_size, parse_duration, parse_size};
 

@@ -147,7 +147,10 @@ pub fn probe_vhost_vsock() -> Result<(), Lack> {
 ///
 /// # Errors
 /// Why there is none.
-pub fn probe_vhost_user_vsock(cache: &Path, path: Option<&std::ffi::OsStr>) -> Result<PathBuf, Lack> {
+pub fn probe_vhost_user_vsock(
+    cache: &Path,
+    path: Option<&std::ffi::OsStr>,
+) -> Result<PathBuf, Lack> {
     const NAME: &str = "vhost-device-vsock";
     let on_path = path.map(std::env::split_paths).into_iter().flatten();
     std::iter::once(cache.join("bin"))
@@ -206,8 +209,7 @@ mod tests {
     #[test]
     fn forcing_one_that_is_not_there_names_the_mend() {
         let facts = Facts { vhost_vsock: Err(lack("no device")), ..everything() };
-        let error =
-            choose(TransportChoice::Only(Transport::VhostVsock), &facts).unwrap_err();
+        let error = choose(TransportChoice::Only(Transport::VhostVsock), &facts).unwrap_err();
         assert_eq!(error.category(), Category::Environment);
         assert_eq!(error.to_string(), "transport vhost-vsock: no device");
         assert_eq!(error.hint(), Some("mend no device"));
