@@ -1,5 +1,7 @@
 //! Laws of the encoding: what was written is read back, and no bytes at all make a reader panic.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 use lunlab_protocol::event::{Event, StepFailed};
 use lunlab_protocol::frame::{
     Decoder, END, Frame, FrameError, HEADER, MAX_PAYLOAD, RESET, header, is_whole,

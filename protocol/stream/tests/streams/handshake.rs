@@ -1,6 +1,8 @@
 //! The first frame each way: who is let in, and what the others learn.
 
-use crate::pair::{RoguePort, broken, frame, next, on_each, payloads, read_all, shortly, soon};
+use crate::pair::{
+    RoguePort, bounded, broken, frame, next, on_each, payloads, read_all, shortly, soon,
+};
 use lunlab_protocol::frame::{END, FrameError, RESET};
 use lunlab_protocol::hello::{BuildId, Hello, HelloError, Token};
 use lunlab_protocol::mux::{self, Kind};
@@ -94,18 +96,20 @@ fn who_has_no_token_learns_nothing() {
 
 #[test]
 fn who_has_no_token_learns_nothing_on_a_port() {
-    let mut port = RoguePort::new();
-    let mut stream = port.open(1);
-    port.send(1, &Kind::Data(&wrong_hello().encode()));
-    assert!(matches!(answer(&mut stream, hello, soon()), Err(Refusal::Token)));
-    port.rogue.shutdown(Shutdown::Write).unwrap();
-    let rogue = port.rogue.try_clone().unwrap();
-    assert!(matches!(port.ended(), Error::Closed));
-    let sent = read_all(rogue);
-    assert!(!holds_token(&sent));
-    let said = payloads(&sent);
-    let said: Vec<_> = said.iter().map(|payload| mux::decode(payload).unwrap()).collect();
-    assert_eq!(said, [(1, Kind::Credit(64)), (1, Kind::Reset)]);
+    bounded(|| {
+        let mut port = RoguePort::new();
+        let mut stream = port.open(1);
+        port.send(1, &Kind::Data(&wrong_hello().encode()));
+        assert!(matches!(answer(&mut stream, hello, soon()), Err(Refusal::Token)));
+        port.rogue.shutdown(Shutdown::Write).unwrap();
+        let rogue = port.rogue.try_clone().unwrap();
+        assert!(matches!(port.ended(), Error::Closed));
+        let sent = read_all(rogue);
+        assert!(!holds_token(&sent));
+        let said = payloads(&sent);
+        let said: Vec<_> = said.iter().map(|payload| mux::decode(payload).unwrap()).collect();
+        assert_eq!(said, [(1, Kind::Credit(64)), (1, Kind::Reset)]);
+    });
 }
 
 #[test]
@@ -206,17 +210,19 @@ fn a_peer_that_ends_resets_or_closes_is_told_apart() {
 
 #[test]
 fn a_peer_that_ends_or_resets_on_a_port_is_told_apart() {
-    let mut port = RoguePort::new();
-    let mut stream = port.open(1);
-    port.send(1, &Kind::End);
-    let outcome = answer(&mut stream, hello, soon());
-    assert!(matches!(outcome, Err(Refusal::Ended)), "{outcome:?}");
-    let mut stream = port.open(2);
-    port.send(2, &Kind::Reset);
-    let outcome = answer(&mut stream, hello, soon());
-    assert!(matches!(outcome, Err(Refusal::Stream(Error::Reset))), "{outcome:?}");
-    let mut stream = port.open(3);
-    port.rogue.shutdown(Shutdown::Both).unwrap();
-    let outcome = answer(&mut stream, hello, soon());
-    assert!(matches!(outcome, Err(Refusal::Stream(Error::Closed))), "{outcome:?}");
+    bounded(|| {
+        let mut port = RoguePort::new();
+        let mut stream = port.open(1);
+        port.send(1, &Kind::End);
+        let outcome = answer(&mut stream, hello, soon());
+        assert!(matches!(outcome, Err(Refusal::Ended)), "{outcome:?}");
+        let mut stream = port.open(2);
+        port.send(2, &Kind::Reset);
+        let outcome = answer(&mut stream, hello, soon());
+        assert!(matches!(outcome, Err(Refusal::Stream(Error::Reset))), "{outcome:?}");
+        let mut stream = port.open(3);
+        port.rogue.shutdown(Shutdown::Both).unwrap();
+        let outcome = answer(&mut stream, hello, soon());
+        assert!(matches!(outcome, Err(Refusal::Stream(Error::Closed))), "{outcome:?}");
+    });
 }

@@ -237,6 +237,20 @@ fn a_dropped_stream_resets_its_peer_and_no_other() {
 }
 
 #[test]
+fn a_dropped_stream_gives_its_place_back() {
+    bounded(|| {
+        let port = Port::new();
+        for number in 0..3000 {
+            let (mut guest, mut host) = port.open(number);
+            guest.sender.end().unwrap();
+            host.sender.end().unwrap();
+            assert_eq!(to_end(&mut *guest.receiver), b"");
+            assert_eq!(to_end(&mut *host.receiver), b"");
+        }
+    });
+}
+
+#[test]
 fn a_stream_that_ended_both_ways_is_dropped_without_a_word() {
     bounded(|| {
         let mut port = RoguePort::new();
