@@ -1,0 +1,129 @@
+//! A `lunlab` that runs.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::Arc;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::boots::Permit;
+use crate::command::runtime;
+use crate::finished::{Finished, console_tail, results_in};
+use crate::{Leftovers, Process, Watched};
+
+/// A `lunlab` that runs; killed when dropped, and then its guardian does the rest.
+#[derive(Debug)]
+pub struct Running {
+    watched: Watched,
+    directory: Arc<TempDir>,
+    terminal: Option<File>,
+    /// Given back last, when the process is gone.
+    _permit: Option<Arc<Permit>>,
+}
+
+impl Running {
+    pub(crate) fn new(
+        watched: Watched,
+        directory: Arc<TempDir>,
+        permit: Option<Arc<Permit>>,
+        terminal: Option<File>,
+    ) -> Self {
+        Self { watched, directory, terminal, _permit: permit }
+    }
+
+    /// Its directory.
+    #[must_use]
+    pub fn directory(&self) -> &Arc<TempDir> {
+        &self.directory
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        self.watched.process()
+    }
+
+    /// What it said on stderr until now.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        self.watched.stderr.text()
+    }
+
+    /// Waits until its stderr has this, a phase mostly: `the agent runs`.
+    ///
+    /// # Panics
+    /// When it ends before, or does not say so in time.
+    pub fn wait_for(&self, text: &str) -> &Self {
+        if !self.watched.stderr.wait(|all| all.contains(text), self.watched.deadline()) {
+            panic!("lunlab never said {text:?}\n{}", self.story());
+        }
+        self
+    }
+
+    /// Waits until its stdout has so many lines; gives them.
+    ///
+    /// # Panics
+    /// As [`Running::wait_for`].
+    #[must_use]
+    pub fn wait_for_lines(&self, n: usize) -> Vec<String> {
+        let lines = |all: &str| all.matches('\n').count() >= n;
+        if !self.watched.stdout.wait(lines, self.watched.deadline()) {
+            panic!("lunlab never printed {n} lines\n{}", self.story());
+        }
+        self.watched.stdout.text().lines().map(str::to_owned).collect()
+    }
+
+    /// The directory of its result, under the name it has while it runs.
+    ///
+    /// # Panics
+    /// When there is not exactly one.
+    #[must_use]
+    pub fn incomplete(&self) -> PathBuf {
+        match results_in(self.directory.path()).as_slice() {
+            [one] => one.clone(),
+            other => panic!("one result was expected: {other:?}\n{}", self.story()),
+        }
+    }
+
+    /// What it has now, to be looked for when it is over.
+    #[must_use]
+    pub fn leftovers(&self) -> Leftovers {
+        Leftovers::of(self.process().id, &runtime(self.directory.path()))
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> &Self {
+        self.process().signal(signal);
+        self
+    }
+
+    /// Types on its terminal.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub fn type_on_terminal(&mut self, keys: &[u8]) -> &Self {
+        let terminal = self.terminal.as_mut().expect("it was started on a terminal");
+        terminal.write_all(keys).expect("type on the terminal");
+        self
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    #[must_use]
+    pub fn finish(mut self) -> Finished {
+        let status: ExitStatus = self.watched.wait();
+        let (stdout, stderr) = (self.watched.stdout.text(), self.watched.stderr.text());
+        Finished::new(status, stdout, stderr, Arc::clone(&self.directory))
+    }
+
+    fn story(&self) -> String {
+        let (stdout, stderr) = (self.watched.stdout.text(), self.watched.stderr.text());
+        let console = console_tail(self.directory.path());
+        format!("--- stdout\n{stdout}\n--- stderr\n{stderr}\n--- console\n{console}")
+    }
+}
