@@ -13,7 +13,7 @@ bare=x86_64-unknown-none
 debian_rustc=/usr/bin/rustc
 
 # What is built below has a version too: raise it when the recipe changes.
-recipe=1
+recipe=2
 
 has_target() { [ -d "$1/lib/rustlib/$2/lib" ]; }
 
@@ -102,10 +102,12 @@ case " $* " in *" --crate-name panic_abort "*) set -- "$@" -Cpanic=abort ;; esac
 exec "$@"
 SH
     chmod +x "$work/rustc"
-    # With bitcode, or link-time optimization of the agent cannot be.
+    # With bitcode, or link-time optimization of the agent cannot be. Without
+    # what puts names on backtraces: a fifth of the agent, which has none to name.
     (cd "$work" && RUSTC=$debian_rustc RUSTC_WRAPPER=$work/rustc RUSTC_BOOTSTRAP=1 \
         CARGO_ENCODED_RUSTFLAGS=-Cembed-bitcode=yes \
-        quietly cargo build "-Zbuild-std=$crates" --release --target "$target" --target-dir "$work/target") ||
+        quietly cargo build "-Zbuild-std=$crates" -Zbuild-std-features=panic-unwind,optimize_for_size \
+        --release --target "$target" --target-dir "$work/target") ||
         die "cannot build Rust's $crates for $target" "rustup target add $target, with a rustup that can download"
     rm "$work/target/$target/release/deps"/libseed-*
     cp "$work/target/$target/release/deps"/*.rlib "$out"

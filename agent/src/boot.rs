@@ -96,7 +96,11 @@ pub fn microseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn load_channel_modules(segment: &Segment) -> Result<Vec<(String, Duration)>, ModuleError> {
+/// Loads what the host said is needed to reach it, and says how long each module took.
+///
+/// # Errors
+/// When the kernel refuses one.
+pub fn load_channel_modules(segment: &Segment) -> Result<Vec<(String, Duration)>, ModuleError> {
     let mut paths = Vec::new();
     segment.each_request(|request| {
         if let Request::Module(module) = request

@@ -64,6 +64,16 @@ impl Dialler {
     /// # Errors
     /// When the transport's device is missing, or the host does not answer with the token.
     pub fn connect(channel: Channel, token: Token) -> Result<(Self, Link, Requests), ChannelError> {
+        let (dialler, fd) = Self::reach(channel, token)?;
+        let stream = dialler.greet(direct::stream(fd), CONTROL)?;
+        Ok((dialler, Link::new(stream.sender), stream.receiver))
+    }
+
+    /// Reaches the host; nothing was said on control's descriptor yet.
+    ///
+    /// # Errors
+    /// When the transport's device is missing.
+    pub fn reach(channel: Channel, token: Token) -> Result<(Self, OwnedFd), ChannelError> {
         let (way, fd) = match channel {
             Channel::Vsock { port } => (Way::Vsock { port }, connect_vsock(port)?),
             Channel::VirtioSerial => {
@@ -71,9 +81,7 @@ impl Dialler {
                 (Way::VirtioSerial(carry_streams(open_port(STREAMS_PORT)?)?), control)
             }
         };
-        let dialler = Self { token, way };
-        let stream = dialler.greet(direct::stream(fd), CONTROL)?;
-        Ok((dialler, Link { sender: Mutex::new(stream.sender) }, stream.receiver))
+        Ok((Self { token, way }, fd))
     }
 
     /// Opens the stream the host asked for by `number`.
@@ -81,11 +89,18 @@ impl Dialler {
     /// # Errors
     /// As [`Dialler::connect`].
     pub fn open(&self, number: u32) -> Result<Stream, ChannelError> {
-        let stream = match &self.way {
-            Way::Vsock { port } => direct::stream(connect_vsock(*port)?),
-            Way::VirtioSerial(mux) => mux.open(number).map_err(ChannelError::Streams)?,
-        };
-        self.greet(stream, number)
+        self.greet(self.dial(number)?, number)
+    }
+
+    /// A stream on which nothing was said yet.
+    ///
+    /// # Errors
+    /// When the transport has no room for it, or is gone.
+    pub fn dial(&self, number: u32) -> Result<Stream, ChannelError> {
+        match &self.way {
+            Way::Vsock { port } => Ok(direct::stream(connect_vsock(*port)?)),
+            Way::VirtioSerial(mux) => mux.open(number).map_err(ChannelError::Streams),
+        }
     }
 
     fn greet(&self, mut stream: Stream, number: u32) -> Result<Stream, ChannelError> {

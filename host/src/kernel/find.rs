@@ -37,7 +37,7 @@ impl Search<'_> {
         let release = self.release_of(&found)?;
         let modules = match modules {
             Some(dir) => Some(modules_given(&self.resolve(dir), &release)?),
-            None => self.modules_of(&found, &release),
+            None => self.modules_of(asked, &found, &release),
         };
         let configs = self.config_candidates(&found, &release, modules.as_ref());
         let config = configs.into_iter().find(|path| path.is_file());
@@ -158,7 +158,7 @@ impl Search<'_> {
         })
     }
 
-    fn modules_of(&self, found: &Found, release: &str) -> Option<ModulesDir> {
+    fn modules_of(&self, asked: &str, found: &Found, release: &str) -> Option<ModulesDir> {
         if let Some(tree) = found.tree_of(release) {
             return Some(ModulesDir::BuildTree(tree));
         }
@@ -166,8 +166,12 @@ impl Search<'_> {
         for dir in &self.release_dirs()[..2] {
             dirs.push(dir.join(release));
         }
-        let package = self.cache.root().join("kernels").join(release);
-        dirs.extend(MODULES_IN_PACKAGE.map(|below| package.join(below).join(release)));
+        // Those in the cache belong to a kernel named by release; an image by itself is taken by
+        // itself, however well its release is known.
+        if asked == release {
+            let package = self.cache.root().join("kernels").join(release);
+            dirs.extend(MODULES_IN_PACKAGE.map(|below| package.join(below).join(release)));
+        }
         dirs.into_iter().find(|dir| is_modules_dir(dir)).map(ModulesDir::Installed)
     }
 

@@ -1,6 +1,7 @@
 //! The command line: a fold over devices, pure.
 
 use crate::qemu::device::Device;
+use crate::result::shell_line;
 use std::path::Path;
 
 /// QEMU's argv, program included.
@@ -16,18 +17,8 @@ pub fn argv(program: &Path, devices: &[Box<dyn Device>]) -> Vec<String> {
 /// The command as one would type it: quoted for a shell, an option and its value a line.
 #[must_use]
 pub fn as_typed(argv: &[String]) -> String {
-    let mut text = String::new();
-    for (n, word) in argv.iter().enumerate() {
-        if n > 0 {
-            text.push_str(if word.starts_with('-') { " \\\n  " } else { " " });
-        }
-        // Only a NUL cannot be quoted, and no argument that a process was given has one.
-        match shlex::try_quote(word) {
-            Ok(quoted) => text.push_str(&quoted),
-            Err(_) => text.push_str(word),
-        }
-    }
-    text
+    let lines = argv.chunk_by(|_, next| !next.starts_with('-'));
+    lines.map(shell_line).collect::<Vec<_>>().join(" \\\n  ")
 }
 
 #[cfg(test)]

@@ -155,6 +155,8 @@ pub struct Conductor {
     console_open: bool,
     control_open: bool,
     last_heard: Option<Instant>,
+    /// The agent is silent in the middle of a frame: bytes that came, of how many.
+    unfinished: Option<(usize, usize)>,
     initiator_gone: bool,
 }
 
@@ -176,6 +178,7 @@ impl Conductor {
             console_open: true,
             control_open: false,
             last_heard: None,
+            unfinished: None,
             initiator_gone: false,
         }
     }
@@ -224,6 +227,10 @@ impl Conductor {
             What::ControlOpened => self.control_opened(at),
             What::Refused { why, version } => self.refused(&why, version, at),
             What::Message(payload) => self.message(&payload, at),
+            What::Unfinished(bytes) => {
+                self.unfinished = bytes;
+                Vec::new()
+            }
             What::ControlLost(why) => self.control_lost(&why, at),
             What::Initiator(report) => self.initiator(report, at),
             What::InitiatorEnded(how) => self.initiator_ended(&how, at),
@@ -270,8 +277,14 @@ impl Conductor {
         let life = match self.last_heard {
             None => "nothing was heard of the agent".to_owned(),
             Some(heard) => {
-                let ago = now.saturating_duration_since(heard);
-                format!("the agent was last heard of {} ago", seconds(ago))
+                let ago = seconds(now.saturating_duration_since(heard));
+                match self.unfinished {
+                    None => format!("the agent was last heard of {ago} ago"),
+                    Some((have, want)) => format!(
+                        "the agent went silent in mid-frame ({have} of {want} bytes), {ago} after \
+                         it was last heard of"
+                    ),
+                }
             }
         };
         self.record.fact(Fact::new(Kind::Timeout, format!("{reason}; {life}")));
@@ -375,12 +388,16 @@ impl Conductor {
 
     fn message(&mut self, payload: &[u8], at: Instant) -> Vec<Action> {
         self.last_heard = Some(at);
+        self.unfinished = None;
         match decode::<Event<'_>>(payload) {
             Ok(event) => self.event(&event, at),
-            Err(error) => {
-                self.record.note(format!("a message of the agent's was not understood: {error}"));
-                Vec::new()
+            // Both have agreed on a version: who sends anything else is not the agent any more.
+            Err(error) if self.stage < Stage::Ending => {
+                let reason = format!("the channel broke: the agent sent {error}");
+                self.record.fact(Fact::new(Kind::AgentLost, reason));
+                self.quit(at)
             }
+            Err(_) => Vec::new(),
         }
     }
 
@@ -659,3 +676,6 @@ pub fn seconds(duration: Duration) -> String {
         format!("{value:.1} s")
     }
 }
+
+#[cfg(test)]
+mod tests;

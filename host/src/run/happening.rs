@@ -38,6 +38,9 @@ pub enum What {
     },
     /// A message of the agent's, encoded.
     Message(Vec<u8>),
+    /// The agent is silent in the middle of a frame: so many bytes of so many came; `None` once
+    /// the frame is whole.
+    Unfinished(Option<(usize, usize)>),
     /// Control ended or broke.
     ControlLost(String),
     /// The initiator reports.

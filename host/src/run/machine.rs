@@ -29,6 +29,9 @@ use std::time::{Duration, Instant};
 /// The longest console line that is kept in one piece.
 const LINE: u64 = 16 * 1024;
 
+/// How long the agent is silent before it matters whether that is in the middle of a frame.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// How long the initiator may take to load its library.
 const INITIATOR: Duration = Duration::from_secs(10);
 
@@ -363,10 +366,20 @@ fn open_control(stream: Stream, control: &ControlSender, reporter: &Reporter) {
         *control = Some(sender);
     }
     reporter.tell(What::ControlOpened);
+    let mut unfinished = None;
     let why = loop {
-        match receiver.receive(None) {
-            Ok(Received::Payload(payload)) => reporter.tell(What::Message(payload.to_vec())),
+        match receiver.receive(Some(Instant::now() + SILENCE)) {
+            Ok(Received::Payload(payload)) => {
+                unfinished = None;
+                reporter.tell(What::Message(payload.to_vec()));
+            }
             Ok(Received::End) => break "the agent ended it".to_owned(),
+            // Never the end of a run, but worth knowing when its deadline passes.
+            Err(lunlab_stream::Error::Silent(partial)) => {
+                if std::mem::replace(&mut unfinished, partial) != partial {
+                    reporter.tell(What::Unfinished(partial));
+                }
+            }
             Err(error) => break error.to_string(),
         }
     };

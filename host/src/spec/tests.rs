@@ -4,6 +4,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::transport::Transport;
 
 fn base() -> Base<'static> {
     Base { directory: Path::new("/specs"), home: Some(Path::new("/home/me")) }
@@ -120,7 +121,7 @@ fn every_key_arrives_in_the_data() {
     assert_eq!(spec.kernel.cmdline, "slub_debug=FZ");
     assert_eq!((spec.machine.cpus, spec.memory_bytes()), (2, 1 << 30));
     assert_eq!(spec.machine.accelerator, AcceleratorChoice::Tcg);
-    assert_eq!(spec.channel.transport, TransportChoice::VirtioSerial);
+    assert_eq!(spec.channel.transport, TransportChoice::Only(Transport::VirtioSerial));
     assert_eq!(spec.target.as_ref().unwrap().tpg.tag, 7);
     assert_eq!(spec.run.boot_timeout, Some(Duration::from_secs(90)));
     assert_eq!(spec.run.timeout, Duration::from_secs(300));

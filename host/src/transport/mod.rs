@@ -135,26 +135,12 @@ fn start(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Error> 
         .map_err(|error| Error::environment(format!("start a thread for {name}: {error}")))
 }
 
-/// Shakes hands on a stream that was just dialled and passes it on.
-fn greet(stream: Stream, token: &Token, on_arrival: &OnArrival) {
-    greet_before(stream, token, on_arrival, Some(HELLO));
-}
-
-/// Shakes hands on a stream that is there before its peer is.
-fn greet_patiently(stream: Stream, token: &Token, on_arrival: &OnArrival) {
-    greet_before(stream, token, on_arrival, None);
-}
-
-/// In a thread of its own, so that a silent peer stops nobody.
-fn greet_before(
-    mut stream: Stream,
-    token: &Token,
-    on_arrival: &OnArrival,
-    patience: Option<Duration>,
-) {
+/// Shakes hands on a stream that was just dialled and passes it on; in a thread of its own, so that
+/// a silent peer stops nobody.
+fn greet(mut stream: Stream, token: &Token, on_arrival: &OnArrival) {
     let (token, shared) = (token.clone(), Arc::clone(on_arrival));
     let greeted = start("handshake", move || {
-        let deadline = patience.map(|patience| Instant::now() + patience);
+        let deadline = Some(Instant::now() + HELLO);
         match answer(&mut stream, |number| Hello::ours(number, token), deadline) {
             Ok(number) => shared(Arrival::Stream(number, stream)),
             Err(refusal) => shared(Arrival::Refused(refusal)),

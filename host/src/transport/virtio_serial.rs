@@ -2,11 +2,13 @@
 
 use crate::error::Error;
 use crate::qemu::device::VirtioSerial;
-use crate::transport::{Arrival, OnArrival, Ready, bind, greet, greet_patiently, start};
+use crate::transport::{Arrival, OnArrival, Ready, bind, greet, start};
 use lunlab_protocol::hello::Token;
 use lunlab_protocol::request::{CONTROL_PORT, Channel, STREAMS_PORT};
 use lunlab_stream::direct;
 use lunlab_stream::mux::Mux;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::retry_on_intr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -47,8 +49,10 @@ fn listen(
 ) -> Result<(), Error> {
     let (control_token, control_arrival) = (token.clone(), Arc::clone(&on_arrival));
     start("control port", move || match accept_once(control) {
-        // The guest may say hello as late as it likes: the port is there before the kernel is.
-        Ok(fd) => greet_patiently(direct::stream(fd), &control_token, &control_arrival),
+        Ok(fd) => {
+            wait_for_guest(&fd);
+            greet(direct::stream(fd), &control_token, &control_arrival);
+        }
         Err(problem) => control_arrival(Arrival::Failed(problem)),
     })?;
     start("streams port", move || {
@@ -60,6 +64,14 @@ fn listen(
         // Its end is the end of QEMU, which others see better.
         let _end = reader.run(|_number, stream| greet(stream, &token, &on_arrival));
     })
+}
+
+/// Waits for the guest's first byte, or the port's end. It may come as late as it likes: the port is
+/// there before the kernel is. Whoever has begun a hello has to finish it in time.
+fn wait_for_guest(fd: &OwnedFd) {
+    let mut fds = [PollFd::new(fd, PollFlags::IN)];
+    // An error shows again where the stream is read.
+    let _readable = retry_on_intr(|| poll(&mut fds, None));
 }
 
 fn accept_once(listener: UnixListener) -> Result<OwnedFd, String> {
