@@ -184,6 +184,18 @@ fn channel_modules_come_first_and_nothing_twice() {
 }
 
 #[test]
+fn modules_of_another_kernel_are_refused_with_both_releases() {
+    let Some(lab) = Lab::new() else { return };
+    let mut contents = lab.find("debian", None).unwrap().contents(&lab.cache).unwrap();
+    let theirs = std::mem::replace(&mut contents.release, "6.9.0-mine".to_owned());
+    let error = plan_modules(&contents, &[VSOCK], &[]).unwrap_err();
+    assert_eq!(error.category(), Category::Environment);
+    let (said, hint) = (error.to_string(), error.hint().unwrap());
+    assert!(said.contains(&format!("built for kernel {theirs}, and this is 6.9.0-mine")), "{said}");
+    assert!(hint.contains("--modules"), "{hint}");
+}
+
+#[test]
 fn an_image_is_built_once_and_again_when_anything_changed() {
     let Some(lab) = Lab::new() else { return };
     let tree = lab.build_tree();

@@ -35,6 +35,17 @@ pub struct Module {
     pub bytes: Vec<u8>,
 }
 
+impl Module {
+    /// The release of the kernel it was built for: the first word of its `vermagic`
+    /// (include/linux/vermagic.h), which the kernel compares with its own.
+    #[must_use]
+    pub fn release(&self) -> Option<&str> {
+        let modinfo = crate::elf::modinfo(&self.bytes).ok()?;
+        let (_, vermagic) = modinfo::records(modinfo).find(|(key, _)| *key == "vermagic")?;
+        vermagic.split_ascii_whitespace().next()
+    }
+}
+
 /// Why modules cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

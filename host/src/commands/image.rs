@@ -8,7 +8,6 @@ use crate::error::Error;
 use crate::image::{Needs, base_segment};
 use crate::output;
 use crate::run::plan::{choose_transport, find_kernel, wanted};
-use crate::spec::format_size;
 use lunlab_initramfs::newc::Reader;
 use std::io::Read;
 use std::path::Path;
@@ -38,9 +37,9 @@ pub(super) fn build(build: ImageBuild) -> Result<u8, Error> {
         Error::environment(format!("write {}: {error}", build.output.display()))
     })?;
     output::progress(&format!(
-        "{}: {}, kernel {}, {} modules, sha256 {}",
+        "{}: {} kB, kernel {}, {} modules, sha256 {}",
         build.output.display(),
-        format_size(base.size),
+        base.size / 1000,
         kernel.release,
         base.channel.len() + base.rest.len(),
         base.digest

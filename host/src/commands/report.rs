@@ -150,7 +150,8 @@ pub(super) fn decisions(plan: &Plan) -> Vec<String> {
     let mut lines: Vec<String> =
         decided(plan).into_iter().map(|(name, line)| format!("{name}: {line}")).collect();
     let built = if plan.base.built { "built now" } else { "from the cache" };
-    lines.push(format!("image: {}, {built}", format_size(plan.base.size)));
+    let kilobytes = plan.base.size / 1000;
+    lines.push(format!("image: {kilobytes} kB, {built}"));
     lines
 }
 
@@ -160,8 +161,16 @@ fn decided(plan: &Plan) -> Vec<(&'static str, String)> {
     vec![
         ("kernel", format!("{} ({image}), {}", plan.kernel.release, plan.boot.mode)),
         ("accelerator", format!("{}: {}", plan.accelerator.accelerator, plan.accelerator.reason)),
-        ("transport", format!("{}: {}", transport.name, transport.reason)),
+        ("transport", transport_words(&transport)),
     ]
+}
+
+fn transport_words(transport: &Transport) -> String {
+    let passed_over = transport.passed_over.iter();
+    let why: Vec<String> =
+        passed_over.map(|each| format!("not {}: {}", each.name, each.reason)).collect();
+    let why = if why.is_empty() { transport.reason.clone() } else { why.join("; ") };
+    format!("{}, {why}", transport.name)
 }
 
 fn transport(plan: &Plan) -> Transport {

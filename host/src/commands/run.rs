@@ -87,6 +87,9 @@ impl Task {
                 return Err(error);
             }
         };
+        for line in report::decisions(&plan) {
+            phases.detail(&line);
+        }
         if self.running.dry_run {
             phases.end();
             let directory = std::env::temp_dir().join("lunlab-RUN");
@@ -107,9 +110,6 @@ impl Task {
         interrupts: &Interrupts,
         phases: Phases,
     ) -> Result<u8, Error> {
-        for line in report::decisions(plan) {
-            phases.detail(&line);
-        }
         let began = SystemTime::now();
         let directory = ResultDirectory::create(&self.running.results, began).map_err(stored)?;
         directory.write_spec(spec_text).map_err(stored)?;

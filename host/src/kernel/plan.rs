@@ -19,7 +19,8 @@ pub struct ModulePlan {
 /// Plans the loading of what `features` and the modules named in `extra` need, without repeats.
 ///
 /// # Errors
-/// Environment: features that the kernel lacks (all of them named), a module of `extra` that it has not got, a module that cannot be read.
+/// Environment: features that the kernel lacks (all of them named), a module of `extra` that it has not got, a module that cannot
+/// be read, or one that was built for another kernel.
 pub fn plan_modules(
     contents: &Contents,
     features: &[Feature],
@@ -39,10 +40,27 @@ pub fn plan_modules(
         return Ok(ModulePlan::default());
     };
     let mut modules = tree.closure(&names).map_err(|error| module_error(&error))?;
+    check_release(&contents.release, &modules)?;
     // The closure keeps to the request's order, so what the channel needs stands in front.
     let last = modules.iter().rposition(|module| channel.contains(module.name.as_str()));
     let rest = modules.split_off(last.map_or(0, |index| index + 1));
     Ok(ModulePlan { channel: modules, rest })
+}
+
+/// A kernel refuses modules of another release, or takes them for its own where only symbol versions are compared; neither says
+/// anything about the kernel under test.
+fn check_release(release: &str, modules: &[Module]) -> Result<(), Error> {
+    let other = modules.iter().find_map(|module| {
+        let built_for = module.release().filter(|built_for| *built_for != release)?;
+        Some((module, built_for))
+    });
+    let Some((module, built_for)) = other else { return Ok(()) };
+    let path = module.path.display();
+    Err(Error::environment(format!(
+        "module {} was built for kernel {built_for}, and this is {release}: {path}",
+        module.name
+    ))
+    .with_hint("build kernel and modules together, or name this kernel's own with --modules DIR"))
 }
 
 fn check_extra(contents: &Contents, name: &str) -> Result<(), Error> {

@@ -281,8 +281,7 @@ impl Conductor {
                 match self.unfinished {
                     None => format!("the agent was last heard of {ago} ago"),
                     Some((have, want)) => format!(
-                        "the agent went silent in mid-frame ({have} of {want} bytes), {ago} after \
-                         it was last heard of"
+                        "the agent went silent in mid-frame ({have} of {want} bytes) {ago} ago"
                     ),
                 }
             }
@@ -410,7 +409,8 @@ impl Conductor {
             Event::Phase { phase, uptime_us } => {
                 if let Some(phase) = Phase::from_code(*phase) {
                     self.record.timeline.reached_in_guest(phase.name(), *uptime_us, at);
-                    return vec![Action::Say(phase_words(phase).to_owned())];
+                    let words = phase_words(phase).map(str::to_owned);
+                    return words.map(Action::Say).into_iter().collect();
                 }
             }
             Event::TargetReady { .. } => return self.target_ready(at),
@@ -649,13 +649,14 @@ fn tasks(orders: &Orders) -> VecDeque<Task> {
     tasks
 }
 
-fn phase_words(phase: Phase) -> &'static str {
+/// What is said of a phase; nothing of those that are only heard of together with another.
+fn phase_words(phase: Phase) -> Option<&'static str> {
     match phase {
-        Phase::Init => "the agent runs",
-        Phase::ChannelModules | Phase::Channel => "the agent is connected",
-        Phase::Modules => "modules are loaded",
-        Phase::TargetReady => "the target is ready",
-        Phase::TornDown => "the target is taken down",
+        Phase::Init | Phase::ChannelModules => None,
+        Phase::Channel => Some("the agent is connected"),
+        Phase::Modules => Some("modules are loaded"),
+        Phase::TargetReady => Some("the target is ready"),
+        Phase::TornDown => Some("the target is taken down"),
     }
 }
 

@@ -3,3 +3,4 @@
 //! One program, so that all tests share one bound on how many machines run at once.
 
 mod run;
+mod transports;

@@ -126,6 +126,34 @@ fn an_initiator_that_dies_fails_its_task_and_those_after_it() {
 }
 
 #[test]
+fn a_message_that_is_none_ends_the_run_at_once_and_only_once() {
+    let mut play = Play::new().ready();
+    assert_eq!(play.see(What::Message(vec![0xff; 9])), [Action::Quit]);
+    assert_eq!(play.see(What::Message(vec![0xff; 9])), []);
+    play.qemu_ends(true);
+    let verdict = play.verdict();
+    assert_eq!(verdict.kind, Kind::AgentLost);
+    assert!(verdict.reason.contains("no message of this version"), "{}", verdict.reason);
+}
+
+#[test]
+fn a_timeout_in_mid_frame_says_so_unless_the_frame_came_after_all() {
+    let timed_out = |whole: bool| {
+        let mut play = Play::new().ready();
+        play.see(What::Unfinished(Some((3, 9))));
+        if whole {
+            play.hear(&Event::Heartbeat { uptime_us: 1 });
+        }
+        assert_eq!(play.wait(Duration::from_secs(600)), [Action::Quit]);
+        play.qemu_ends(true);
+        play.verdict()
+    };
+    assert_eq!(timed_out(false).kind, Kind::Timeout);
+    assert!(timed_out(false).reason.contains("in mid-frame (3 of 9 bytes)"));
+    assert!(timed_out(true).reason.contains("last heard of"));
+}
+
+#[test]
 fn silence_until_the_boot_deadline_is_boot() {
     let mut play = Play::new();
     assert_eq!(play.wait(Duration::from_secs(59)), []);
