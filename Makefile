@@ -24,8 +24,8 @@ unexport CARGO_BUILD_TARGET
 .PHONY: build help setup install demo test no-std lint bench fuzz clean distclean
 
 build: ## build target/release/lunlab, the agent inside it (default)
-	+$(guest_cargo) -p lunlab-agent
-	+cargo build --release -p lunlab
+	$(guest_cargo) -p lunlab-agent
+	cargo build --release -p lunlab
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -39,35 +39,35 @@ install: $(if $(SUDO_USER),,build) ## install into PREFIX (/usr/local), below DE
 
 demo: ## boot the kernel, measure a target; KERNEL=… for another kernel
 	setup/run demo
-	+$(MAKE) build
+	$(MAKE) build
 	target/release/lunlab run $(if $(KERNEL),--kernel "$(KERNEL)")
 
 test: ## run every test, real boots included
 	setup/run test
-	+$(MAKE) build no-std
-	+$(guest_cargo) -p lunlab-rogue
+	$(MAKE) build no-std
+	$(guest_cargo) -p lunlab-rogue
 	setup/test
-	+cargo test --release --workspace
+	cargo test --release --workspace
 
 no-std: ## prove that the protocol needs neither std nor alloc
-	+setup/cargo-for x86_64-unknown-none build --profile agent --target-dir target/agent -p lunlab-protocol
+	setup/cargo-for x86_64-unknown-none build --profile agent --target-dir target/agent -p lunlab-protocol
 
 lint: ## formatting, clippy, documentation, shell scripts
 	setup/run test
-	+$(MAKE) build
+	$(MAKE) build
 	cargo fmt --all --check
-	+cargo clippy --release --workspace --all-targets -- -D warnings
-	+RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
+	cargo clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 	shellcheck --external-sources --check-sourced setup/run setup/cargo-for setup/fuzz setup/test .ci/run
 
 bench: ## measure lunlab itself; BENCH_ARGS=… go to the program
 	setup/run test
-	+$(MAKE) build
-	+cargo run --release -p lunlab-tests --bin bench -- $(BENCH_ARGS)
+	$(MAKE) build
+	cargo run --release -p lunlab-tests --bin bench -- $(BENCH_ARGS)
 
 fuzz: ## fuzz the frame parser for FUZZ_SECONDS (60)
 	setup/run fuzz
-	+setup/fuzz frames $(FUZZ_SECONDS)
+	setup/fuzz frames $(FUZZ_SECONDS)
 
 clean: ## remove what was built here; the cache stays
 	rm -rf target
