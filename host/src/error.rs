@@ -9,6 +9,8 @@ pub enum Category {
     Usage,
     /// The host, or the kernel's configuration, lacks something (exit 3).
     Environment,
+    /// The kernel's image is damaged, so that it cannot boot (exit 4).
+    Boot,
     /// lunlab itself is wrong.
     Internal,
 }
@@ -30,6 +32,11 @@ impl Error {
     /// Something the host or the kernel lacks.
     pub fn environment(message: impl Into<String>) -> Self {
         Self::new(Category::Environment, message)
+    }
+
+    /// A kernel image that cannot boot as it is.
+    pub fn boot(message: impl Into<String>) -> Self {
+        Self::new(Category::Boot, message)
     }
 
     /// Something that can only be a mistake in lunlab.

@@ -34,6 +34,7 @@ fn code(outcome: Result<u8, Error>) -> ExitCode {
         match error.category() {
             Category::Usage => 2,
             Category::Environment | Category::Internal => 3,
+            Category::Boot => 4,
         }
     }))
 }

@@ -244,6 +244,7 @@ pub(super) fn refusal(error: &Error, started: Instant) -> String {
     let kind = match error.category() {
         Category::Usage => Kind::Usage,
         Category::Environment | Category::Internal => Kind::Environment,
+        Category::Boot => Kind::Boot,
     };
     let hint = error.hint().map(|hint| format!("hint: {hint}"));
     let fact = Fact::new(kind, error.to_string()).with_lines(hint.into_iter().collect());

@@ -107,7 +107,7 @@ enum Have {
     BuiltIn,
     Module(&'static str),
     Absent,
-    /// Nothing tells; only of code that cannot be a module.
+    /// Nothing tells: it is tried.
     Unknown,
 }
 
@@ -142,6 +142,28 @@ impl Contents {
         wanted.iter().filter(|feature| self.have(feature) == Have::Absent).copied().collect()
     }
 
+    /// What cannot be known of the kernel before it is tried, in a sentence.
+    #[must_use]
+    pub fn doubt(&self, wanted: &[Feature]) -> Option<String> {
+        let drivers = wanted.iter().filter(|feature| {
+            let may_be_module = feature.alternatives.iter().any(|one| !one.modules.is_empty());
+            may_be_module && self.have(feature) == Have::Unknown
+        });
+        let names: Vec<&str> = drivers.map(|feature| feature.name).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "nothing tells whether kernel {} has {}{}; tried as if it had",
+                self.release,
+                names.join(", "),
+                self.ignorance()
+            )
+        })
+    }
+
+    fn tells_what_is_built_in(&self) -> bool {
+        self.config.is_some() || self.tree.as_ref().is_some_and(ModuleTree::lists_builtin)
+    }
+
     /// The modules that give the kernel the features it does not have built in, in their order.
     ///
     /// # Errors
@@ -160,8 +182,10 @@ impl Contents {
 
     fn have(&self, feature: &Feature) -> Have {
         let usable = feature.alternatives.iter().filter(|one| version(&self.release) >= one.since);
-        let found = usable.map(|one| self.have_alternative(one)).find(|have| *have != Have::Absent);
-        found.unwrap_or(Have::Absent)
+        let all: Vec<Have> = usable.map(|one| self.have_alternative(one)).collect();
+        let sure = all.iter().find(|have| matches!(have, Have::BuiltIn | Have::Module(_)));
+        let unsure = all.iter().find(|have| **have == Have::Unknown);
+        sure.or(unsure).cloned().unwrap_or(Have::Absent)
     }
 
     fn have_alternative(&self, one: &Alternative) -> Have {
@@ -176,7 +200,7 @@ impl Contents {
         }
         match &self.config {
             Some(config) if config.setting(one.symbol) == Setting::BuiltIn => Have::BuiltIn,
-            None if one.modules.is_empty() => Have::Unknown,
+            None if one.modules.is_empty() || !self.tells_what_is_built_in() => Have::Unknown,
             _ => Have::Absent,
         }
     }
@@ -305,11 +329,24 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_nothing_is_known_of_lacks_every_driver() {
+    fn a_kernel_nothing_is_known_of_is_tried_and_that_is_said() {
         let bare = contents("6.1", None, None);
-        assert_eq!(bare.missing(&[VIRTIO_PCI, CONFIGFS, BASE[0]]), [VIRTIO_PCI, CONFIGFS]);
-        let text = bare.modules_for(&[VSOCK]).unwrap_err().to_string();
-        assert!(text.contains("neither modules nor a configuration"), "{text}");
+        assert_eq!(bare.missing(&[VIRTIO_PCI, CONFIGFS, BASE[0]]), []);
+        assert_eq!(bare.modules_for(&[VSOCK]).unwrap(), Vec::<&str>::new());
+        let doubt = bare.doubt(&[BASE[0], VIRTIO_PCI, VSOCK]).unwrap();
+        assert!(doubt.contains("virtio-pci, vsock (it has neither modules"), "{doubt}");
+        let (_dir, unlisted) = tree(&[], None);
+        assert_eq!(contents("6.1", Some(unlisted), None).missing(&[VSOCK]), []);
+    }
+
+    #[test]
+    fn what_is_known_to_be_absent_is_missing() {
+        let (_dir, listed) = tree(&[], Some("kernel/fs/x.ko\n"));
+        let known = contents("6.1", Some(listed), None);
+        assert_eq!(known.missing(&[VSOCK]), [VSOCK]);
+        assert_eq!(known.doubt(&[VSOCK]), None);
+        let configured = contents("6.1", None, Some("CONFIG_VIRTIO_VSOCKETS=m\n"));
+        assert_eq!(configured.missing(&[VSOCK]), [VSOCK]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Search<'_> {
     /// `asked` is `debian`, a path (build tree, bzImage, vmlinux, an unpacked package, or a modules directory with its vmlinuz), or a release.
     ///
     /// # Errors
-    /// Environment: nothing of that name, or an image that is cut short or no kernel.
+    /// Environment: nothing of that name, or an image that is no kernel. Boot: one that is cut short.
     pub fn find(&self, asked: &str, modules: Option<&Path>) -> Result<Kernel, Error> {
         let found = self.locate(asked)?;
         let release = self.release_of(&found)?;
@@ -305,13 +305,17 @@ fn no_kernel_in(dir: &Path) -> Error {
 }
 
 fn no_kernel(path: &Path, start: &[u8]) -> Error {
-    let message = match start {
-        start if start.len() < 0x268 => {
-            format!("{} is cut short: {} bytes are no kernel image", path.display(), start.len())
+    let error = match start {
+        start if start.len() < 0x268 => Error::boot(format!(
+            "{} is cut short: {} bytes are no kernel image",
+            path.display(),
+            start.len()
+        )),
+        _ => {
+            Error::environment(format!("{}: neither an x86 bzImage nor a vmlinux", path.display()))
         }
-        _ => format!("{}: neither an x86 bzImage nor a vmlinux", path.display()),
     };
-    Error::environment(message).with_hint("name a bzImage, a vmlinux, a build tree or a release")
+    error.with_hint("name a bzImage, a vmlinux, a build tree or a release")
 }
 
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Error {
@@ -398,9 +402,10 @@ pub(super) fn open_bzimage(path: &Path) -> Result<(BufReader<File>, BzImage), Er
 }
 
 pub(super) fn bad_bzimage(path: &Path, error: &BzImageError) -> Error {
-    let plain = Error::environment(format!("bzImage {}: {error}", path.display()));
+    let message = format!("bzImage {}: {error}", path.display());
+    let plain = Error::environment(message.clone());
     match error {
-        BzImageError::CutShort { .. } => plain.with_hint("copy or build it again"),
+        BzImageError::CutShort { .. } => Error::boot(message).with_hint("copy or build it again"),
         BzImageError::Io(error) => unreadable(path, error),
         _ => plain,
     }
@@ -413,9 +418,10 @@ pub(super) fn open_vmlinux(path: &Path) -> Result<(File, Vmlinux), Error> {
 }
 
 fn bad_vmlinux(path: &Path, error: &ElfError) -> Error {
-    let plain = Error::environment(format!("vmlinux {}: {error}", path.display()));
+    let message = format!("vmlinux {}: {error}", path.display());
+    let plain = Error::environment(message.clone());
     match error {
-        ElfError::CutShort { .. } => plain.with_hint("copy or build it again"),
+        ElfError::CutShort { .. } => Error::boot(message).with_hint("copy or build it again"),
         ElfError::Io(error) => unreadable(path, error),
         _ => plain.with_hint("lunlab boots x86-64 kernels"),
     }
@@ -606,12 +612,14 @@ mod tests {
         lab.put("work/text", &[b'x'; 5000]);
         lab.put("work/ls", &vmlinux(b"a program", b""));
         lab.put("work/empty", b"");
-        for (name, words) in
-            [("text", "neither"), ("ls", "no kernel release"), ("empty", "cut short: 0 bytes")]
-        {
+        for (name, words, category) in [
+            ("text", "neither", Category::Environment),
+            ("ls", "no kernel release", Category::Environment),
+            ("empty", "cut short: 0 bytes", Category::Boot),
+        ] {
             let error = lab.find(name).unwrap_err();
             assert!(error.to_string().contains(words), "{error}");
-            assert_eq!(error.category(), Category::Environment);
+            assert_eq!(error.category(), category);
         }
     }
 

@@ -99,7 +99,8 @@ impl Plan {
         let accelerator = accelerator::choose(spec.machine.accelerator, &program, cache)?;
         let modules = Modules { channel: base.channel.clone(), rest: base.rest.clone() };
         let kernel_digest = kernel.digest(cache)?;
-        let notes = boot.remark.clone().into_iter().collect();
+        let doubt = contents.doubt(&needs.features);
+        let notes = boot.remark.clone().into_iter().chain(doubt).collect();
         Ok(Self {
             spec,
             program,

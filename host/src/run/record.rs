@@ -39,6 +39,8 @@ pub struct Record {
     pub all_done: bool,
     detector: Detector,
     fatal_seen: bool,
+    /// What the agent last said on the console, which is all it has without a channel.
+    agent_words: Option<String>,
     facts: Vec<Fact>,
     notes: Vec<String>,
     step: Option<Fact>,
@@ -65,6 +67,7 @@ impl Record {
             all_done: false,
             detector: Detector::new(),
             fatal_seen: false,
+            agent_words: None,
             facts: Vec::new(),
             notes: spec.notes.clone(),
             step: None,
@@ -94,6 +97,9 @@ impl Record {
     /// Takes a console line; true when it is the first that shows the guest to be beyond help.
     pub fn console_line(&mut self, line: &str) -> bool {
         self.detector.push_console(line);
+        if let Some(words) = line.strip_prefix("lunlab-agent: ") {
+            self.agent_words = Some(words.to_owned());
+        }
         self.console_tail.push_back(line.to_owned());
         if self.console_tail.len() > TAIL {
             self.console_tail.pop_front();
@@ -326,7 +332,10 @@ impl Record {
         if killed {
             return;
         }
-        if let Some(fact) = self.ended_early.take() {
+        if let Some(mut fact) = self.ended_early.take() {
+            if let Some(words) = &self.agent_words {
+                fact.reason = format!("{}; the agent said: {words}", fact.reason);
+            }
             self.fact(fact);
         } else if let Some(why) = self.channel_lost.take()
             && self.facts.is_empty()
