@@ -13,7 +13,8 @@ use lunlab_protocol::request::Request;
 use lunlab_stream::{Received, Stream};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// A number the host cannot have given yet.
@@ -95,17 +96,21 @@ fn serve(
     dialler: &Arc<Dialler>,
     link: &Arc<Link>,
 ) -> Result<(), Failure> {
+    let connections = Connections::default();
     let mut listening = false;
     loop {
         let Received::Payload(payload) = requests.receive(None)? else { return Ok(()) };
         match decode::<Request<'_>>(payload) {
             Ok(Request::OpenStream { stream, port }) => {
                 if !std::mem::replace(&mut listening, true) {
-                    listen(port, Arc::clone(link))?;
+                    listen(port, Arc::clone(link), Arc::clone(&connections))?;
                 }
                 portal::open(dialler, link, stream, port)?;
             }
             Ok(Request::Finish) => {
+                let mut connections =
+                    connections.lock().unwrap_or_else(PoisonError::into_inner);
+                connections.drain(..).for_each(|connection| drop(connection.join()));
                 let uptime_us = uptime_us();
                 link.tell_each(&[Event::Heartbeat { uptime_us }, Event::Finished]);
             }
@@ -115,18 +120,22 @@ fn serve(
     }
 }
 
-fn listen(port: u16, link: Arc<Link>) -> Result<(), Failure> {
+/// What the server is still busy with.
+type Connections = Arc<Mutex<Vec<JoinHandle<()>>>>;
+
+fn listen(port: u16, link: Arc<Link>, connections: Connections) -> Result<(), Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     std::thread::spawn(move || {
         for tcp in listener.incoming().flatten() {
             let link = Arc::clone(&link);
-            std::thread::spawn(move || {
+            let connection = std::thread::spawn(move || {
                 let text = match half_close(tcp) {
                     Ok(text) => text,
                     Err(error) => format!("half-close failed: {error}"),
                 };
                 link.tell(&Event::Note { text: &text });
             });
+            connections.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
     });
     Ok(())
