@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::image::{Needs, base_segment};
 use crate::output;
 use crate::run::plan::{choose_transport, find_kernel, wanted};
+use crate::transport::choice::TransportChoice;
 use lunlab_initramfs::newc::Reader;
 use std::io::Read;
 use std::path::Path;
@@ -24,13 +25,17 @@ pub(super) fn build(build: ImageBuild) -> Result<u8, Error> {
     }
     let cache = Cache::open()?;
     let kernel = find_kernel(&spec, build.kernel.modules.as_deref(), &cache)?;
-    let transport = choose_transport(spec.channel.transport, &kernel.contents(&cache)?, &cache)?;
+    let transport = match spec.channel.transport {
+        // What the host has for it does not matter to an image.
+        TransportChoice::Only(transport) => transport,
+        choice => choose_transport(choice, &kernel.contents(&cache)?, &cache)?.transport,
+    };
     let agent = match &build.agent {
         Some(path) => std::fs::read(path)
             .map_err(|error| Error::usage(format!("--agent: read {}: {error}", path.display())))?,
         None => agent_image()?.to_vec(),
     };
-    let features = wanted(&spec, transport.transport);
+    let features = wanted(&spec, transport);
     let needs = Needs { features, modules: spec.kernel.modules.clone() };
     let base = base_segment(&cache, &kernel, &needs, &agent)?;
     std::fs::copy(&base.path, &build.output).map_err(|error| {

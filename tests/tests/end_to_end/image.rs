@@ -46,14 +46,14 @@ fn shell(script: &str, words: &[&Path]) -> Command {
 
 #[test]
 fn the_default_image_is_small_and_the_same_from_any_place_cache_umask_and_time_zone() {
-    let first = build(command(), &["--transport", "vhost-user-vsock"]);
+    let first = build(command(), &["--transport", "virtio-serial"]);
     assert!(first.len() <= MAX, "{} bytes", first.len());
     let (cache, place) = (empty_cache(), tempfile::tempdir().expect("make a directory"));
     // Another copy of the program, with other times and another mode, as from another checkout.
     let copy = place.path().join("lunlab copy");
     fs::copy(program(), &copy).expect("copy the program");
     let image = place.path().join("image.cpio");
-    let script = "umask 0; cd /; exec \"$1\" image build --transport vhost-user-vsock -o \"$2\"";
+    let script = "umask 0; cd /; exec \"$1\" image build --transport virtio-serial -o \"$2\"";
     let mut command = shell(script, &[&copy, &image]);
     command.env("XDG_CACHE_HOME", cache.path()).env("TZ", "Pacific/Kiritimati").env("HOME", "/");
     let output = tools::output(command.env("LC_ALL", "C"), TIME);

@@ -89,7 +89,7 @@ fn is_found_and_described(held: &Held) {
     assert_eq!(urls, [format!("iscsi://{portal}/{TARGET}/0"), format!("iscsi://{portal}/{TARGET}/3")]);
     let found = tool("iscsi-ls", &[&format!("iscsi://{portal}/")]);
     has(&found, &[&format!("Target:{TARGET} Portal:{portal},1")]);
-    has(&tool("iscsi-inq", &[url]), &["DIRECT_ACCESS", "Vendor:LIO-ORG", "Product:file"]);
+    has(&tool("iscsi-inq", &[url]), &["DIRECT_ACCESS", "Vendor:LIO-ORG", "Product:FILEIO"]);
     let serial = |url| tool("iscsi-inq", &["-e", "1", "-c", "128", url]);
     let serials = [serial(url), serial(&urls[1])];
     has(&serials[0], &["Unit Serial Number:["]);

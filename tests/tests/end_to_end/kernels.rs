@@ -83,7 +83,7 @@ fn a_vmlinux_with_its_modules_boots_through_pvh() {
 
 /// The bzImage with its payload packed anew (Documentation/arch/x86/boot.rst: payload_offset at
 /// 0x248 counts from behind the setup sectors, payload_length is at 0x24c; the stream ends in the
-/// size of what is in it).
+/// size of what is in it; syssize at 0x1f4 counts paragraphs behind the setup sectors).
 fn repack(bzimage: &[u8], vmlinux: &[u8], packed: Vec<u8>) -> Vec<u8> {
     let word = |at: usize| {
         u32::from_le_bytes(bzimage[at..at + 4].try_into().expect("4 bytes")) as usize
@@ -96,6 +96,9 @@ fn repack(bzimage: &[u8], vmlinux: &[u8], packed: Vec<u8>) -> Vec<u8> {
     image[0x24c..0x250].copy_from_slice(&length.to_le_bytes());
     image.extend(packed);
     image.extend(size.to_le_bytes());
+    image.resize(image.len().next_multiple_of(512), 0);
+    let paragraphs = u32::try_from((image.len() - setup) / 16).expect("less than 64 GiB");
+    image[0x1f4..0x1f8].copy_from_slice(&paragraphs.to_le_bytes());
     image
 }
 
@@ -227,8 +230,13 @@ fn copy_hello(to: &Path) {
     }
 }
 
+/// By what binutils see.
 fn has_debug_information(module: &[u8]) -> bool {
-    module.windows(7).any(|bytes| bytes == b".debug_")
+    let file = tempfile::NamedTempFile::new().expect("make a file");
+    fs::write(file.path(), module).expect("write a module");
+    let output = tools::output(tools::command("readelf").arg("-SW").arg(file.path()), TIME);
+    assert!(output.good && output.stdout.contains(".modinfo"), "{output:#?}");
+    output.stdout.contains(" .debug_info ")
 }
 
 #[test]
