@@ -163,36 +163,49 @@ impl Leftovers {
         for process in self.processes.iter().filter(|process| !process.ends_before(deadline)) {
             let _infallible = writeln!(left, "{}: {:?}", process.id, process.command_line());
         }
+        let runtime = self.runtime.display().to_string();
+        left.push_str(&strangers_after(&runtime, deadline));
         for path in fs::read_dir(&self.runtime).into_iter().flatten().flatten() {
             let _infallible = writeln!(left, "{}", path.path().display());
         }
         for port in listening().values().filter(|port| self.ports.contains(port)) {
             let _infallible = writeln!(left, "port {port} is listened on");
         }
-        let runtime = self.runtime.display().to_string();
         for socket in fs::read_to_string("/proc/net/unix").unwrap_or_default().lines() {
             if socket.contains(&runtime) {
                 let _infallible = writeln!(left, "socket {socket}");
             }
         }
-        left.push_str(&strangers(&runtime));
         assert!(left.is_empty(), "left behind:\n{left}");
     }
 }
 
-/// Processes that know the directory though nobody saw them start: it is in their environment, on
-/// their command line, or something in it is open.
-fn strangers(runtime: &str) -> String {
-    let mut found = String::new();
-    for id in process_ids().into_iter().filter(|id| *id != std::process::id()) {
-        let told = ["environ", "cmdline"].iter().any(|file| {
-            let bytes = fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
-            String::from_utf8_lossy(&bytes).contains(runtime)
-        });
-        let Some(process) = Process::open(id) else { continue };
-        if told || process.descriptors().iter().any(|name| name.contains(runtime)) {
-            let _infallible = writeln!(found, "{id} uses {runtime}: {:?}", process.command_line());
+/// Waits for the end of processes nobody saw start, and of those they start meanwhile; says which
+/// are left at the deadline.
+fn strangers_after(runtime: &str, deadline: Instant) -> String {
+    loop {
+        let strangers = strangers(runtime);
+        let stay: Vec<&Process> =
+            strangers.iter().filter(|process| !process.ends_before(deadline)).collect();
+        if strangers.is_empty() || !stay.is_empty() {
+            let lines = stay.iter().map(|process| {
+                format!("{} uses {runtime}: {:?}\n", process.id, process.command_line())
+            });
+            return lines.collect();
         }
     }
-    found
+}
+
+/// Processes that know the directory: it is in their environment, on their command line, or
+/// something in it is open.
+fn strangers(runtime: &str) -> Vec<Process> {
+    let ids = process_ids().into_iter().filter(|id| *id != std::process::id());
+    let knows = |process: &Process| {
+        let told = ["environ", "cmdline"].iter().any(|file| {
+            let bytes = fs::read(format!("/proc/{}/{file}", process.id)).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).contains(runtime)
+        });
+        told || process.descriptors().iter().any(|name| name.contains(runtime))
+    };
+    ids.filter_map(Process::open).filter(knows).collect()
 }

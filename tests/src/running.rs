@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 use crate::boots::Permit;
 use crate::command::runtime;
 use crate::finished::{Finished, console_tail, results_in};
-use crate::{Leftovers, Process, Watched};
+use crate::{GRACE, Leftovers, Process, Watched};
 
 /// A `lunlab` that runs; killed when dropped, and then its guardian does the rest.
 #[derive(Debug)]
@@ -108,6 +109,18 @@ impl Running {
         let terminal = self.terminal.as_mut().expect("it was started on a terminal");
         terminal.write_all(keys).expect("type on the terminal");
         self
+    }
+
+    /// Waits for its end, and that nothing it had then outlives it by more than [`GRACE`].
+    ///
+    /// # Panics
+    /// When it does not end in time, or something is left.
+    #[must_use]
+    pub fn leaves_nothing(self) -> Finished {
+        let leftovers = self.leftovers();
+        let finished = self.finish();
+        leftovers.assert_gone(Instant::now() + GRACE);
+        finished
     }
 
     /// Waits for its end.

@@ -53,3 +53,13 @@ pub fn output(command: &mut Command, limit: Duration) -> Output {
     let good = watched.wait().success();
     Output { good, stdout: watched.stdout.text(), stderr: watched.stderr.text() }
 }
+
+/// The vsock device in a process of its own: in the cache, or on PATH.
+///
+/// # Panics
+/// When it is not there.
+pub fn vhost_device_vsock() -> PathBuf {
+    let name = "vhost-device-vsock";
+    let cached = crate::kernels::cache().join("bin").join(name);
+    if cached.exists() { cached } else { find(name) }
+}

@@ -201,7 +201,6 @@ impl Search<'_> {
         }
         paths.push(self.root.join("boot").join(&named));
         paths.push(self.root.join("usr/lib/modules").join(release).join("config"));
-        paths.push(self.cache.root().join("kernels").join(release).join("boot").join(&named));
         paths
     }
 }

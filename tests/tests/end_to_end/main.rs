@@ -2,5 +2,17 @@
 //!
 //! One program, so that all tests share one bound on how many machines run at once.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod cli;
+mod image;
+mod initiator;
+mod interrupts;
+mod kernels;
+mod leftovers;
+mod plain_initiator;
+mod results;
 mod run;
+mod specs;
 mod transports;
+mod verdicts;
