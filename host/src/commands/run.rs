@@ -341,6 +341,10 @@ impl Watcher for Screen {
         self.phases.say(text);
     }
 
+    fn console(&mut self, line: &str) {
+        self.phases.detail(&format!("console: {line}"));
+    }
+
     fn ready(&mut self, portal: SocketAddr) {
         self.phases.say("holding the target; Ctrl-C or SIGTERM ends it");
         for url in &self.urls {

@@ -34,6 +34,8 @@ use timeline::Timeline;
 pub trait Watcher {
     /// A phase, in words.
     fn phase(&mut self, text: &str);
+    /// A line of the console.
+    fn console(&mut self, line: &str);
     /// The target is ready for any initiator at this address.
     fn ready(&mut self, portal: SocketAddr);
 }
@@ -151,6 +153,9 @@ fn conduct(
         let actions = match interrupts.receiver.recv_timeout(left) {
             Ok(happening) => {
                 keep(logs, &happening.what);
+                if let What::Console(line) = &happening.what {
+                    watcher.console(line);
+                }
                 conductor.take(happening)
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {

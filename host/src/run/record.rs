@@ -299,6 +299,9 @@ impl Record {
             summarise(benchmark);
         }
         self.evaluate_checks(spec);
+        if self.kmsg.lost > 0 {
+            self.note(format!("{} records of the kernel log were lost", self.kmsg.lost));
+        }
         let mut events: Vec<Fact> = self.detector.events().iter().map(Fact::from).collect();
         if let Some((before, after)) = self.taint {
             events.extend(taint_fact(before, after, events.is_empty()));
