@@ -57,7 +57,7 @@ qemu \\
   -no-user-config \\
   -display none \\
   -sandbox on \\
-  -machine pc,memory-backend=memory \\
+  -machine q35,memory-backend=memory \\
   -accel tcg,thread=multi \\
   -cpu max \\
   -smp 2 \\
@@ -79,7 +79,7 @@ qemu \\
 
     #[test]
     fn kvm_takes_the_hosts_processor_and_no_kernel_arguments() {
-        let expected = "qemu \\\n  -machine pc \\\n  -accel kvm \\\n  -cpu host \\\n  -smp 2 \\\n  \
+        let expected = "qemu \\\n  -machine q35 \\\n  -accel kvm \\\n  -cpu host \\\n  -smp 2 \\\n  \
                         -m 512M \\\n  -append ''";
         assert_eq!(typed(vec![machine(Accelerator::Kvm, false)]), expected);
     }
