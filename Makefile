@@ -47,7 +47,7 @@ test: ## run every test, real boots included
 	$(MAKE) build no-std
 	$(guest_cargo) -p lunlab-rogue
 	setup/test
-	cargo test --release --workspace
+	cargo test --release --workspace --no-fail-fast
 
 no-std: ## prove that the protocol needs neither std nor alloc
 	setup/cargo-for x86_64-unknown-none build --profile agent --target-dir target/agent -p lunlab-protocol
