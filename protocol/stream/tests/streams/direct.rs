@@ -3,6 +3,7 @@
 use crate::pair::{broken, frame, next, noise, payloads, read_all, shortly, soon};
 use lunlab_protocol::frame::{END, FrameError, MAX_PAYLOAD, RESET};
 use lunlab_stream::{Error, Stream, direct};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 
@@ -16,11 +17,40 @@ fn raw() -> (Stream, UnixStream) {
 fn what_is_longer_than_a_frame_is_split() {
     let (mut stream, peer) = raw();
     let bytes = noise(1, 2 * MAX_PAYLOAD + 1);
-    stream.sender.send(&bytes).unwrap();
+    stream.sender.send(&bytes[..MAX_PAYLOAD]).unwrap();
+    stream.sender.send(&bytes[MAX_PAYLOAD..]).unwrap();
+    stream.sender.send(&[]).unwrap();
     drop(stream);
     let sent = payloads(&read_all(peer));
-    assert_eq!(sent.iter().map(Vec::len).collect::<Vec<_>>(), [MAX_PAYLOAD, MAX_PAYLOAD, 1]);
+    assert_eq!(sent.len(), 3, "one that fits, one in two");
     assert!(sent.concat() == bytes);
+}
+
+/// What is written at once is a packet on the guest's vsock: one of these keeps the borders.
+#[test]
+fn no_write_is_larger_than_a_packet_in_one_piece() {
+    let kinds = SocketType::SEQPACKET;
+    let (ours, peer) =
+        socketpair(AddressFamily::UNIX, kinds, SocketFlags::empty(), None).unwrap();
+    let mut stream = direct::stream(ours);
+    let bytes = noise(2, 100_000);
+    stream.sender.send(&bytes).unwrap();
+    let records: Vec<&[u8]> = bytes.chunks(777).collect();
+    stream.sender.send_each(&records).unwrap();
+    drop(stream);
+    let (mut all, mut buffer, mut writes) = (Vec::new(), vec![0; 1 << 20], 0);
+    loop {
+        match rustix::io::read(&peer, &mut buffer).unwrap() {
+            0 => break,
+            n => {
+                assert!(n <= 31 * 1024, "{n} bytes at once");
+                all.extend_from_slice(&buffer[..n]);
+                writes += 1;
+            }
+        }
+    }
+    assert!(payloads(&all).concat() == [bytes.as_slice(), bytes.as_slice()].concat());
+    assert!(writes <= 8, "{writes} writes are not as few as can be");
 }
 
 #[test]
