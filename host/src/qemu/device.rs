@@ -34,6 +34,10 @@ pub struct Machine {
     pub memory: u64,
     /// Whether another process maps the guest's memory (vhost-user).
     pub shared_memory: bool,
+    /// Whether this QEMU's TCG may show the guest cmpxchg16b, see [`Program::emulates_cmpxchg16b`].
+    ///
+    /// [`Program::emulates_cmpxchg16b`]: crate::qemu::program::Program::emulates_cmpxchg16b
+    pub cmpxchg16b: bool,
 }
 
 impl Device for Machine {
@@ -41,7 +45,8 @@ impl Device for Machine {
         let mebibytes = self.memory.div_ceil(1 << 20);
         let (accelerator, cpu) = match self.accelerator {
             Accelerator::Kvm => ("kvm", "host"),
-            Accelerator::Tcg => ("tcg,thread=multi", "max"),
+            Accelerator::Tcg if self.cmpxchg16b => ("tcg,thread=multi", "max"),
+            Accelerator::Tcg => ("tcg,thread=multi", "max,-cx16"),
         };
         // Not pc: there the kernel interprets a loop of ACPI code (_PRT) when it enables the first
         // PCI device, which takes a quarter of a second under TCG; q35 has a table.

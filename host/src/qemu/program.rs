@@ -29,6 +29,15 @@ impl Program {
         Self::find_on(&std::env::var_os("PATH").unwrap_or_default(), cache)
     }
 
+    /// Whether its TCG gets cmpxchg16b right. Before 8.0 the flags are wrong after it when others
+    /// were pending (target/i386/tcg/mem_helper.c, `helper_cmpxchg16b_unlocked`). Linux has used it
+    /// for every allocation since 6.4, where the CPU has it, and dies of that at random.
+    #[must_use]
+    pub fn emulates_cmpxchg16b(&self) -> bool {
+        let major = self.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        major.is_none_or(|major| major >= 8)
+    }
+
     fn find_on(path: &OsStr, cache: &Cache) -> Result<Self, Error> {
         let found =
             std::env::split_paths(path).map(|dir| dir.join(NAME)).find(|file| is_program(file));
@@ -108,10 +117,11 @@ pub(crate) mod tests {
     fn version_is_its_own_words_and_follows_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::at(dir.path().join("cache")).unwrap();
-        for version in ["7.2.22 (Debian 1:7.2)", "10.0.1"] {
+        for (version, emulates) in [("7.2.22 (Debian 1:7.2)", false), ("10.0.1", true)] {
             fake(dir.path(), &format!("echo 'QEMU emulator version {version}'; echo Copyright"));
             let program = Program::find_on(dir.path().as_os_str(), &cache).unwrap();
             assert_eq!(program.version, version);
+            assert_eq!(program.emulates_cmpxchg16b(), emulates);
             assert_eq!(program.path, dir.path().join(NAME));
         }
         fake(dir.path(), "echo 'cannot open shared object' >&2; exit 127");

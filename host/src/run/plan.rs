@@ -138,6 +138,7 @@ impl Plan {
                 cpus: self.spec.machine.cpus,
                 memory: self.spec.memory_bytes(),
                 shared_memory: self.transport.transport.shares_memory(),
+                cmpxchg16b: self.program.emulates_cmpxchg16b(),
             }),
             Box::new(EndOnPanic),
             Box::new(Console { socket: Self::console(directory) }),
