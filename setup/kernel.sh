@@ -73,3 +73,19 @@ setup_kernel() {
     mv -T "$scratch/default" "$cache/kernels/default"
     rm -rf "$scratch"
 }
+
+has_headers() { has_file "/usr/src/linux-headers-$1" "/lib/modules/$1/build"; }
+
+# The tests build a module for the default kernel, and the archive drops a
+# kernel's headers some time after the next kernel has come.
+setup_kernel_with_headers() {
+    local release
+    setup_kernel
+    release=$(default_kernel) || return 0
+    if has_headers "$release" || ! has_command apt-cache; then return; fi
+    refresh_lists
+    if apt-cache show "linux-headers-$release" >/dev/null 2>&1; then return; fi
+    say "there are no headers for kernel $release any more: taking its successor"
+    rm "$cache/kernels/default"
+    setup_kernel
+}

@@ -37,8 +37,7 @@ need_for_test() {
     need shellcheck "shellcheck" has_command shellcheck
     # The tests build a module outside the kernel's tree.
     if release=$(default_kernel); then
-        need "linux-headers-$release" "headers of kernel $release" \
-            has_file "/usr/src/linux-headers-$release" "/lib/modules/$release/build"
+        need "linux-headers-$release" "headers of kernel $release" has_headers "$release"
     fi
 }
 
