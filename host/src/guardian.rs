@@ -7,11 +7,15 @@
 //! program, there is no moment at which one could be missed.
 
 use crate::error::Error;
+use crate::runtime_directory;
 use rustix::process::{Pid, Signal, kill_current_process_group};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
+
+/// How often a directory that fills while it is removed is tried.
+const ATTEMPTS: u32 = 1000;
 
 /// The hidden subcommand that runs [`watch`].
 pub const SUBCOMMAND: &str = "guardian";
@@ -23,10 +27,10 @@ pub struct Guardian {
 }
 
 impl Guardian {
-    /// Starts it for a runtime directory.
+    /// Starts it for a runtime directory, and makes that.
     ///
     /// # Errors
-    /// When this program cannot be started once more.
+    /// When this program cannot be started once more, or the directory cannot be made.
     pub fn start(directory: &Path) -> Result<Self, Error> {
         let mut child = own_command()?
             .arg(SUBCOMMAND)
@@ -37,8 +41,15 @@ impl Guardian {
             .process_group(0)
             .spawn()
             .map_err(|error| Error::environment(format!("start the guardian: {error}")))?;
-        let pipe = child.stdin.take();
-        Ok(Self { child, pipe })
+        let guardian = Self { pipe: child.stdin.take(), child };
+        // After the start: at no moment is there a directory that nobody removes.
+        match runtime_directory::create(directory) {
+            Ok(()) => Ok(guardian),
+            Err(error) => {
+                guardian.finish();
+                Err(error)
+            }
+        }
     }
 
     /// Puts a command under its guard.
@@ -70,10 +81,21 @@ pub fn watch(directory: &Path) -> ! {
     let mut nothing = [0; 64];
     let mut pipe = std::io::stdin();
     while pipe.read(&mut nothing).is_ok_and(|n| n > 0) {}
-    // Before the kill, which ends this process too. Whatever cannot be removed stays.
-    let _best_effort = std::fs::remove_dir_all(directory);
+    // Before the kill, which ends this process too.
+    remove(directory);
     loop {
         let _does_not_return = kill_current_process_group(Signal::KILL);
+    }
+}
+
+/// Removes a directory in which processes that have not been killed yet may be making sockets.
+/// Once it is gone they cannot; what cannot be removed stays.
+fn remove(directory: &Path) {
+    for _ in 0..ATTEMPTS {
+        match std::fs::remove_dir_all(directory) {
+            Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {}
+            _ => return,
+        }
     }
 }
 
@@ -82,4 +104,33 @@ pub fn watch(directory: &Path) -> ! {
 pub fn leads_its_group() -> bool {
     Pid::from_raw(i32::try_from(std::process::id()).unwrap_or(0))
         .is_some_and(|own| rustix::process::getpgrp() == own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::remove;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn a_directory_that_fills_meanwhile_is_removed() {
+        for _ in 0..20 {
+            let parent = tempfile::tempdir().unwrap();
+            let directory = parent.path().join("runtime");
+            std::fs::create_dir(&directory).unwrap();
+            let (begun, begins) = channel();
+            let filler = std::thread::spawn({
+                let directory = directory.clone();
+                move || {
+                    let fill = |n: u32| std::fs::write(directory.join(n.to_string()), "");
+                    (0..)
+                        .take_while(|n| fill(*n).is_ok())
+                        .for_each(|_| begun.send(()).unwrap_or(()));
+                }
+            });
+            begins.recv().unwrap();
+            remove(&directory);
+            assert!(!directory.exists());
+            filler.join().unwrap();
+        }
+    }
 }

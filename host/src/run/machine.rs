@@ -77,7 +77,7 @@ impl Machine {
     /// # Errors
     /// When something cannot be started; what was started is ended then.
     pub fn start(plan: &Plan, reporter: &Reporter) -> Result<Self, Error> {
-        let directory = crate::runtime_directory::create()?;
+        let directory = crate::runtime_directory::choose()?;
         let guardian = Guardian::start(&directory)?;
         let started = Self::start_guarded(plan, reporter, &directory, &guardian);
         match started {

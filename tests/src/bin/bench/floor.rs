@@ -77,7 +77,7 @@ pub(crate) fn boot(
     change: impl FnOnce(Vec<String>) -> Vec<String>,
     watch: impl FnOnce(&mut dyn Read) -> End,
 ) -> Result<Booted, Failure> {
-    let directory = runtime_directory::create()?;
+    let directory = runtime_directory::choose()?;
     let guardian = Guardian::start(&directory)?;
     // On an error it is dropped, and with it the pipe: then it does its work as well.
     boot_guarded(subject, initrd, change, watch, &directory, guardian)
