@@ -14,9 +14,12 @@ use super::random::{Random, fresh_seed, number};
 use super::scsi::{self, Capacity};
 use super::stamp::mix;
 
-/// Sequential writes that stamp the region: size and number in flight.
-const STAMP_BYTES: u32 = 128 * 1024;
-const STAMP_DEPTH: usize = 8;
+/// Sequential writes that stamp the region: size and number in flight. They go as immediate data,
+/// up to LIO's FirstBurstLength: for more the target asks, and gives a host that is busy elsewhere
+/// 3 s to answer before it closes the connection (`NA_DATAOUT_TIMEOUT`, which open access cannot
+/// change).
+const STAMP_BYTES: u32 = 64 * 1024;
+const STAMP_DEPTH: usize = 16;
 const DEFAULT_REGION: u64 = 16 << 20;
 const DEPTH_MAX: u32 = 1024;
 const BLOCK_MAX: u32 = 4 << 20;
