@@ -23,7 +23,8 @@ pub fn say(text: &str) {
 /// end of PID 1 is a panic of its own.
 pub fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
-        let text = info.to_string();
+        // One line: on the console, where others speak as well, only the first is known as ours.
+        let text = info.to_string().replace(":\n", ": ").replace('\n', " ");
         say(&text);
         if let Some(link) = LINK.get() {
             link.try_tell(&Event::AgentPanicked { text: &text });

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 const MAX_RECV_DATA_SEGMENT_LENGTH: u32 = 262_144;
 
 /// The most text of an event's field; several fit a frame.
-const TEXT: usize = 4000;
+pub(crate) const TEXT: usize = 4000;
 
 /// A whole description, or why it is none.
 pub type Described = Result<Configuration, String>;

@@ -4,10 +4,13 @@ use crate::boot::{BootError, Guest, microseconds, taint, uptime_us};
 use crate::channel::{Dialler, Link};
 use crate::command::{self, Command, Commands, Translator};
 use crate::kmsg::Forwarder;
-use crate::provision::{self, Described, Provisioned};
+use crate::modules::ModuleError;
+use crate::provision::{self, Described, Provisioned, TEXT};
 use crate::workload::Job;
 use crate::{loopback, modules, portal, power, provoke, signals};
+use configfs_rs::kernel_log::KernelLog;
 use lunlab_protocol::event::{Event, Phase, StepFailed};
+use lunlab_protocol::message::cut;
 use lunlab_protocol::request::Provocation;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -219,25 +222,32 @@ impl Worker {
         if self.failed {
             return;
         }
+        let mut log = KernelLog::open();
+        log.mark();
         match modules::load(path) {
             Ok(took) => {
                 self.link.tell(&Event::ModuleLoaded { path, took_us: microseconds(took) });
             }
-            Err(error) => {
-                self.failed = true;
-                let step = StepFailed {
-                    step: 0,
-                    steps: 0,
-                    operation: error.operation,
-                    path: &error.path,
-                    value: "",
-                    errno: error.errno.raw_os_error(),
-                    cause: "",
-                };
-                self.link
-                    .tell_each(&[Event::StepFailed(step), Event::ProvisionFailed { undone: true }]);
-            }
+            Err(error) => self.refused(&error, &log.lines()),
         }
+    }
+
+    /// Tells what the kernel refused, in its own words too.
+    fn refused(&mut self, error: &ModuleError, lines: &[String]) {
+        self.failed = true;
+        let step = StepFailed {
+            step: 0,
+            steps: 0,
+            operation: error.operation,
+            path: &error.path,
+            value: "",
+            errno: error.errno.raw_os_error(),
+            cause: "",
+        };
+        let mut events = vec![Event::StepFailed(step)];
+        events.extend(lines.iter().map(|text| Event::StepKernelLine { text: cut(text, TEXT) }));
+        events.push(Event::ProvisionFailed { undone: true });
+        self.link.tell_each(&events);
     }
 
     fn modules_are_loaded(&mut self) {

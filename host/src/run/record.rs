@@ -335,15 +335,14 @@ impl Record {
         if killed {
             return;
         }
-        if let Some(mut fact) = self.ended_early.take() {
+        let broke = |why| Fact::new(Kind::AgentLost, format!("the channel broke: {why}"));
+        let broken = self.channel_lost.take().filter(|_| self.facts.is_empty()).map(broke);
+        if let Some(mut fact) = self.ended_early.take().or(broken) {
+            // A message sent just before the end may not have left the guest.
             if let Some(words) = &self.agent_words {
                 fact.reason = format!("{}; the agent said: {words}", fact.reason);
             }
             self.fact(fact);
-        } else if let Some(why) = self.channel_lost.take()
-            && self.facts.is_empty()
-        {
-            self.fact(Fact::new(Kind::AgentLost, format!("the channel broke: {why}")));
         }
     }
 
