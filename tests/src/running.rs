@@ -53,7 +53,7 @@ impl Running {
         self.watched.stderr.text()
     }
 
-    /// Waits until its stderr has this, a phase mostly: `the agent runs`.
+    /// Waits until its stderr has this, a phase mostly: `the agent is connected`.
     ///
     /// # Panics
     /// When it ends before, or does not say so in time.

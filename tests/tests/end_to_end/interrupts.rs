@@ -23,7 +23,7 @@ fn sigint_while_it_boots() {
 #[test]
 fn sigterm_while_it_provisions() {
     let run = Lunlab::run().spec(SHORT).start();
-    let run = interrupted(run, "the agent runs", Signal::TERM);
+    let run = interrupted(run, "the agent is connected", Signal::TERM);
     assert!(run.verdict("interrupted", 143).reason.contains("SIGTERM"));
 }
 

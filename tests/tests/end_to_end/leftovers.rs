@@ -40,7 +40,7 @@ fn sigkill_as_it_starts_leaves_nothing_running() {
 
 #[test]
 fn sigkill_while_it_provisions_leaves_nothing_running() {
-    kept(&killed_at("the agent runs"));
+    kept(&killed_at("the agent is connected"));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn eight_runs_at_once_in_one_directory_do_not_disturb_each_other() {
     let leftovers: Vec<_> = runs
         .iter()
         .map(|run| {
-            run.wait_for("the agent runs");
+            run.wait_for("the agent is connected");
             run.leftovers()
         })
         .collect();
