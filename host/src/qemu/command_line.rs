@@ -36,7 +36,13 @@ mod tests {
     }
 
     fn machine(accelerator: Accelerator, shared_memory: bool) -> Box<dyn Device> {
-        Box::new(Machine { accelerator, cpus: 2, memory: 512 << 20, shared_memory, cmpxchg16b: true })
+        Box::new(Machine {
+            accelerator,
+            cpus: 2,
+            memory: 512 << 20,
+            shared_memory,
+            cmpxchg16b: true,
+        })
     }
 
     #[test]

@@ -91,11 +91,7 @@ fn flood(link: &Link) {
 }
 
 /// Answers requests as the agent would, but for the target, which is [`half_close`].
-fn serve(
-    mut requests: Requests,
-    dialler: &Arc<Dialler>,
-    link: &Arc<Link>,
-) -> Result<(), Failure> {
+fn serve(mut requests: Requests, dialler: &Arc<Dialler>, link: &Arc<Link>) -> Result<(), Failure> {
     let connections = Connections::default();
     let mut listening = false;
     loop {
@@ -108,8 +104,7 @@ fn serve(
                 portal::open(dialler, link, stream, port)?;
             }
             Ok(Request::Finish) => {
-                let mut connections =
-                    connections.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut connections = connections.lock().unwrap_or_else(PoisonError::into_inner);
                 connections.drain(..).for_each(|connection| drop(connection.join()));
                 let uptime_us = uptime_us();
                 link.tell_each(&[Event::Heartbeat { uptime_us }, Event::Finished]);

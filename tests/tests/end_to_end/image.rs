@@ -90,7 +90,7 @@ fn another_user_builds_the_same_bytes() {
 fn listed(archive: &Path) -> BTreeSet<String> {
     let list = Lunlab::command(["image", "list"]).args([archive]).boots_nothing().finish();
     list.exits(0);
-    let path = |line: &str| line.split_whitespace().last().map(str::to_owned);
+    let path = |line: &str| line.split_whitespace().next_back().map(str::to_owned);
     list.stdout.lines().filter_map(path).collect()
 }
 

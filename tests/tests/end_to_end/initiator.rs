@@ -86,7 +86,10 @@ fn others_agree_that_it_is_a_target_over_virtio_serial() {
 fn is_found_and_described(held: &Held) {
     let urls = held.urls(2);
     let (portal, url) = (held.portal(), urls[0].as_str());
-    assert_eq!(urls, [format!("iscsi://{portal}/{TARGET}/0"), format!("iscsi://{portal}/{TARGET}/3")]);
+    assert_eq!(
+        urls,
+        [format!("iscsi://{portal}/{TARGET}/0"), format!("iscsi://{portal}/{TARGET}/3")]
+    );
     let found = tool("iscsi-ls", &[&format!("iscsi://{portal}/")]);
     has(&found, &[&format!("Target:{TARGET} Portal:{portal},1")]);
     has(&tool("iscsi-inq", &[url]), &["DIRECT_ACCESS", "Vendor:LIO-ORG", "Product:FILEIO"]);
@@ -254,10 +257,10 @@ fn randread(held: &Held, depth: u32, seconds: f64) -> f64 {
     let output = command.stdin(job).output().expect("run the initiator");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}");
-    let reports = said.lines().map(|line| {
-        serde_json::from_str::<serde_json::Value>(line).expect("a report is JSON")
-    });
-    let measured = reports.filter(|report| report["report"] == "measured").last();
+    let reports = said
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a report is JSON"));
+    let measured = reports.rfind(|report| report["report"] == "measured");
     measured.and_then(|report| report["iops"].as_f64()).unwrap_or_else(|| panic!("{said}"))
 }
 

@@ -85,9 +85,8 @@ fn a_vmlinux_with_its_modules_boots_through_pvh() {
 /// 0x248 counts from behind the setup sectors, payload_length is at 0x24c; the stream ends in the
 /// size of what is in it; syssize at 0x1f4 counts paragraphs behind the setup sectors).
 fn repack(bzimage: &[u8], vmlinux: &[u8], packed: Vec<u8>) -> Vec<u8> {
-    let word = |at: usize| {
-        u32::from_le_bytes(bzimage[at..at + 4].try_into().expect("4 bytes")) as usize
-    };
+    let word =
+        |at: usize| u32::from_le_bytes(bzimage[at..at + 4].try_into().expect("4 bytes")) as usize;
     let setup = (usize::from(bzimage[0x1f1]) + 1) * 512;
     let payload = setup + word(0x248);
     let size = u32::try_from(vmlinux.len()).expect("less than 4 GiB");
@@ -105,7 +104,8 @@ fn repack(bzimage: &[u8], vmlinux: &[u8], packed: Vec<u8>) -> Vec<u8> {
 #[test]
 fn the_same_vmlinux_comes_out_of_a_bzimage_however_it_is_packed() {
     let (kernel, vmlinux) = (debian(), vmlinux());
-    let (bzimage, plain) = (fs::read(&kernel.image).expect("read"), fs::read(&vmlinux).expect("read"));
+    let (bzimage, plain) =
+        (fs::read(&kernel.image).expect("read"), fs::read(&vmlinux).expect("read"));
     let place = tempfile::tempdir().expect("make a directory");
     for packer in [["gzip", "-1"], ["xz", "-0"], ["lz4", "-l"], ["zstd", "-1"]] {
         let [name, option] = packer;
@@ -253,9 +253,11 @@ fn a_build_tree_is_booted_straight_from_where_it_was_built() {
     fs::write(place.path().join("spec.toml"), &spec).expect("write the spec");
     let kernel = [place.path().join("spec.toml"), "--kernel".into(), tree.clone()];
     let modules = modules_in(&image::build(image::command(), &kernel));
-    for (name, at) in
-        [("hello", "drivers/misc/hello"), ("hello_words", "drivers/misc/hello"), ("target_core_mod", "drivers/target")]
-    {
+    for (name, at) in [
+        ("hello", "drivers/misc/hello"),
+        ("hello_words", "drivers/misc/hello"),
+        ("target_core_mod", "drivers/target"),
+    ] {
         let built = fs::read(tree.join(at).join(format!("{name}.ko"))).expect("read a module");
         let packed = &modules[name];
         assert!(has_debug_information(&built) && !has_debug_information(packed), "{name}");
@@ -303,7 +305,8 @@ fn compressed_modules_give_the_same_image_as_plain_ones() {
     });
     let transport = ["--transport", "vhost-user-vsock"];
     let plain = image::build(image::command(), &transport);
-    let packed = image::build(image::command().args(["--modules".as_ref(), root.as_os_str()]), &transport);
+    let packed =
+        image::build(image::command().args(["--modules".as_ref(), root.as_os_str()]), &transport);
     assert!(plain == packed, "{} and {} bytes", plain.len(), packed.len());
 }
 

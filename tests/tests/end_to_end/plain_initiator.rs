@@ -13,6 +13,28 @@ const COMMAND: u8 = 0x01;
 const RESPONSE: u8 = 0x21;
 const DATA_IN: u8 = 0x25;
 
+/// Linux's target waits for all it could have an opinion on.
+const KEYS: [(&str, &str); 18] = [
+    ("InitiatorName", "iqn.2026-01.org.lunlab:plain"),
+    ("SessionType", "Normal"),
+    ("HeaderDigest", "None"),
+    ("DataDigest", "None"),
+    ("MaxConnections", "1"),
+    ("InitialR2T", "Yes"),
+    ("ImmediateData", "No"),
+    ("MaxRecvDataSegmentLength", "65536"),
+    ("MaxBurstLength", "262144"),
+    ("FirstBurstLength", "65536"),
+    ("DefaultTime2Wait", "2"),
+    ("DefaultTime2Retain", "0"),
+    ("MaxOutstandingR2T", "1"),
+    ("DataPDUInOrder", "Yes"),
+    ("DataSequenceInOrder", "Yes"),
+    ("ErrorRecoveryLevel", "0"),
+    ("IFMarker", "No"),
+    ("OFMarker", "No"),
+];
+
 /// A session in full feature phase.
 pub(crate) struct Session {
     tcp: TcpStream,
@@ -43,26 +65,29 @@ impl Session {
         session
     }
 
-    /// One login request that goes from operational negotiation to the full feature phase.
+    /// From operational negotiation to the full feature phase, for which the target may want to be
+    /// asked again once it has said what it declares.
     fn negotiate(&mut self, name: &str) {
-        let keys = [
-            "InitiatorName=iqn.2026-01.org.lunlab:plain".to_owned(),
-            format!("TargetName={name}"),
-            "SessionType=Normal".to_owned(),
-            "HeaderDigest=None".to_owned(),
-            "DataDigest=None".to_owned(),
-        ];
-        let text: String = keys.iter().map(|key| format!("{key}\0")).collect();
+        let keys = KEYS.map(|(key, value)| format!("{key}={value}\0")).concat();
+        let text = format!("TargetName={name}\0{keys}");
         let mut header = [0; HEADER];
         (header[0], header[1]) = (LOGIN, 0x87);
         header[8] = 0x80; // a random ISID
         header[9..14].copy_from_slice(&std::process::id().to_be_bytes().repeat(2)[..5]);
         header[24..28].copy_from_slice(&self.command.to_be_bytes());
-        self.send(header, text.as_bytes());
-        let answer = self.receive();
-        assert_eq!(answer.header[0], LOGIN_RESPONSE);
-        assert_eq!(answer.header[36..38], [0, 0], "login status");
-        assert_eq!(answer.header[1], 0x87, "it goes straight to the full feature phase");
+        let mut text = text.as_bytes();
+        for _ in 0..5 {
+            self.send(header, text);
+            let answer = self.receive();
+            assert_eq!(answer.header[0], LOGIN_RESPONSE);
+            assert_eq!(answer.header[36..38], [0, 0], "login status");
+            if answer.header[1] == 0x87 {
+                return;
+            }
+            header[28..32].copy_from_slice(&self.status.wrapping_add(1).to_be_bytes());
+            text = &[];
+        }
+        panic!("no full feature phase");
     }
 
     /// The logical blocks at `address`.
@@ -124,7 +149,8 @@ impl Session {
     fn receive(&mut self) -> Pdu {
         let mut header = [0; HEADER];
         self.tcp.read_exact(&mut header).expect("receive a header");
-        let length = usize::from(header[5]) << 16 | usize::from(header[6]) << 8 | usize::from(header[7]);
+        let length =
+            usize::from(header[5]) << 16 | usize::from(header[6]) << 8 | usize::from(header[7]);
         let mut data = vec![0; length.next_multiple_of(4)];
         self.tcp.read_exact(&mut data).expect("receive data");
         data.truncate(length);

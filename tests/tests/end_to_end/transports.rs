@@ -76,7 +76,13 @@ fn silence_in_mid_frame_labels_the_timeout() {
 
 #[test]
 fn a_frame_above_the_bound_breaks_the_channel() {
-    is_noticed("huge-frame", &[], "agent-lost", 8, "a frame of 16383 bytes where 16382 is the most");
+    is_noticed(
+        "huge-frame",
+        &[],
+        "agent-lost",
+        8,
+        "a frame of 16383 bytes where 16382 is the most",
+    );
 }
 
 #[test]

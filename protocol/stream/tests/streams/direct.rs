@@ -30,8 +30,7 @@ fn what_is_longer_than_a_frame_is_split() {
 #[test]
 fn no_write_is_larger_than_a_packet_in_one_piece() {
     let kinds = SocketType::SEQPACKET;
-    let (ours, peer) =
-        socketpair(AddressFamily::UNIX, kinds, SocketFlags::empty(), None).unwrap();
+    let (ours, peer) = socketpair(AddressFamily::UNIX, kinds, SocketFlags::empty(), None).unwrap();
     let mut stream = direct::stream(ours);
     let bytes = noise(2, 100_000);
     stream.sender.send(&bytes).unwrap();
