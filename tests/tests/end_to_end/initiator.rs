@@ -257,7 +257,7 @@ fn randread(held: &Held, depth: u32, seconds: f64) -> f64 {
     let output = command.stdin(job).output().expect("run the initiator");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}");
-    let reports = said
+    let mut reports = said
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a report is JSON"));
     let measured = reports.rfind(|report| report["report"] == "measured");
