@@ -154,6 +154,8 @@ pub struct Conductor {
     fatal: Option<(Instant, Instant)>,
     console_open: bool,
     control_open: bool,
+    /// The channel broke and nothing was ended for that yet.
+    broken: bool,
     last_heard: Option<Instant>,
     /// The agent is silent in the middle of a frame: bytes that came, of how many.
     unfinished: Option<(usize, usize)>,
@@ -177,6 +179,7 @@ impl Conductor {
             fatal: None,
             console_open: true,
             control_open: false,
+            broken: false,
             last_heard: None,
             unfinished: None,
             initiator_gone: false,
@@ -318,7 +321,7 @@ impl Conductor {
     }
 
     fn qemu_ended(&mut self, ended: Ended, at: Instant) -> Vec<Action> {
-        if self.stage < Stage::Ending {
+        if self.stage < Stage::Ending || self.broken {
             let reason = match (&self.record.shutdown, ended.good) {
                 (Some(why), true) => format!("the guest ended by itself ({why})"),
                 _ => format!("QEMU ended early: {}", ended.status),
@@ -339,13 +342,15 @@ impl Conductor {
             }
         }
         self.end(at);
+        // What ends from now on was ended.
+        self.broken = false;
         let mut actions = vec![Action::Release];
         actions.extend(self.closed());
         actions
     }
 
     fn helper_ended(&mut self, status: &str, at: Instant) -> Vec<Action> {
-        if self.stage >= Stage::PoweringOff {
+        if self.stage >= Stage::PoweringOff && !self.broken {
             return Vec::new();
         }
         let reason = format!("the process that carries the channel ended: {status}");
@@ -379,7 +384,9 @@ impl Conductor {
         if self.stage >= Stage::PoweringOff {
             return self.closed();
         }
-        // The guest's end closes the channel as well, and may be noticed later: it tells more.
+        // The end of the guest, or of the process that carries the channel, closes it as well and
+        // may be noticed later: it tells more.
+        self.broken = true;
         self.record.channel_lost = Some(why.to_owned());
         self.enter(Stage::Ending, Some(at + CLOSE));
         Vec::new()
@@ -606,6 +613,7 @@ impl Conductor {
     }
 
     fn quit(&mut self, at: Instant) -> Vec<Action> {
+        self.broken = false;
         self.end(at);
         vec![Action::Quit]
     }

@@ -336,7 +336,7 @@ impl Record {
             return;
         }
         let broke = |why| Fact::new(Kind::AgentLost, format!("the channel broke: {why}"));
-        let broken = self.channel_lost.take().filter(|_| self.facts.is_empty()).map(broke);
+        let broken = self.channel_lost.take().map(broke);
         if let Some(mut fact) = self.ended_early.take().or(broken) {
             // A message sent just before the end may not have left the guest.
             if let Some(words) = &self.agent_words {

@@ -185,6 +185,30 @@ fn a_channel_that_breaks_while_the_guest_goes_on_is_agent_lost() {
 }
 
 #[test]
+fn what_broke_the_channel_is_told_though_it_is_noticed_last() {
+    let mut play = Play::new().ready();
+    // The initiator is the first to notice, then whoever reads control.
+    play.see(What::Initiator(failure()));
+    play.see(What::ControlLost("closed".into()));
+    assert_eq!(play.see(What::HelperEnded("signal: 9 (SIGKILL)".into())), [Action::Quit]);
+    play.qemu_ends(true);
+    let verdict = play.verdict();
+    assert_eq!((verdict.kind, verdict.also.as_slice()), (Kind::AgentLost, [Kind::Fail].as_slice()));
+    assert!(verdict.reason.contains("SIGKILL"), "{verdict:?}");
+}
+
+#[test]
+fn a_guest_that_ended_after_its_channel_says_how_and_what_it_ended_does_not() {
+    let mut play = Play::new().ready();
+    play.see(What::ControlLost("closed".into()));
+    play.qemu_ends(false);
+    assert_eq!(play.see(What::HelperEnded("signal: 9 (SIGKILL)".into())), []);
+    let verdict = play.verdict();
+    assert_eq!(verdict.kind, Kind::AgentLost);
+    assert!(verdict.reason.contains("QEMU ended early: exit status: x"), "{verdict:?}");
+}
+
+#[test]
 fn a_panic_explains_the_loss_of_the_agent() {
     let mut play = Play::new().ready();
     let panic = "[    1.0] Kernel panic - not syncing: sysrq triggered crash";
