@@ -1,5 +1,5 @@
 //! The kernel that `make setup` fetched: found, unpacked, planned, and made into an image.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests, too")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests, too")]
 
 use std::fs;
 use std::io::Read;
