@@ -1,5 +1,5 @@
 //! The running machine: QEMU, the channel, the portal, the initiator; each in a thread that turns
-//! what it meets into [`Happening`]s.
+//! what it meets into [happenings](crate::run::happening).
 
 use crate::error::Error;
 use crate::guardian::{Guardian, own_command};
@@ -7,8 +7,9 @@ use crate::initiator::{Initiator, Job};
 use crate::portal::Portal;
 use crate::qemu::{command_line, process, qmp};
 use crate::run::conductor::Ask;
-use crate::run::happening::{Ended, Happening, What};
+use crate::run::happening::{Ended, What};
 use crate::run::plan::Plan;
+use crate::run::queue::Reporter;
 use crate::run::segment;
 use crate::transport::{self, Arrival, Ready};
 use lunlab_initramfs::image::GuestFile;
@@ -37,22 +38,6 @@ const INITIATOR: Duration = Duration::from_secs(10);
 
 /// The hidden subcommand that is the initiator's process.
 pub const INITIATOR_SUBCOMMAND: &str = "initiator";
-
-/// Where happenings go.
-#[derive(Clone)]
-pub struct Reporter(pub Sender<Happening>);
-
-impl Reporter {
-    /// Tells of something that happens now.
-    pub fn tell(&self, what: What) {
-        self.tell_at(Instant::now(), what);
-    }
-
-    fn tell_at(&self, at: Instant, what: What) {
-        // A run that is over listens to nobody.
-        let _over = self.0.send(Happening { at, what });
-    }
-}
 
 type ControlSender = Arc<Mutex<Option<Box<dyn Transmit>>>>;
 
@@ -269,7 +254,7 @@ fn connection(
 fn watch_console(directory: &Path, reporter: &Reporter) -> Result<(), Error> {
     let reporter = reporter.clone();
     connection(Plan::console(directory), "console", move |stream| {
-        read_lines(stream, |line| reporter.tell(What::Console(line)));
+        read_lines(stream, |line| reporter.tell_of_guest(What::Console(line)));
         reporter.tell(What::ConsoleClosed);
     })
 }
@@ -371,7 +356,7 @@ fn open_control(stream: Stream, control: &ControlSender, reporter: &Reporter) {
         match receiver.receive(Some(Instant::now() + SILENCE)) {
             Ok(Received::Payload(payload)) => {
                 unfinished = None;
-                reporter.tell(What::Message(payload.to_vec()));
+                reporter.tell_of_guest(What::Message(payload.to_vec()));
             }
             Ok(Received::End) => break "the agent ended it".to_owned(),
             // Never the end of a run, but worth knowing when its deadline passes.

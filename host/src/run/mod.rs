@@ -8,6 +8,7 @@ pub mod conductor;
 pub mod happening;
 pub mod machine;
 pub mod plan;
+pub mod queue;
 pub mod record;
 pub mod segment;
 pub mod timeline;
@@ -16,17 +17,17 @@ use crate::error::Error;
 use crate::result::CappedLog;
 use crate::verdict::Signal;
 use conductor::{Action, Conductor, Orders};
-use happening::{Happening, What};
+use happening::What;
 use lunlab_protocol::event::Event;
 use lunlab_protocol::message::decode;
 use lunlab_protocol::request::Provocation;
-use machine::{Machine, Reporter};
+use machine::Machine;
 use plan::Plan;
+use queue::{Happenings, Reporter, queue};
 use record::{Learnt, Record};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 use timeline::Timeline;
 
@@ -42,8 +43,8 @@ pub trait Watcher {
 
 /// Signals that end a run, from now until this is dropped.
 pub struct Interrupts {
-    receiver: Receiver<Happening>,
-    sender: Sender<Happening>,
+    happenings: Happenings,
+    reporter: Reporter,
 }
 
 impl Interrupts {
@@ -53,26 +54,26 @@ impl Interrupts {
     /// When no handler can be set.
     pub fn take() -> Result<Self, Error> {
         let failed = |error| Error::environment(format!("take signals: {error}"));
-        let (sender, receiver) = channel();
+        let (reporter, happenings) = queue();
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
-        let reporter = Reporter(sender.clone());
+        let watcher = reporter.clone();
         std::thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
                 for signal in signals.forever() {
                     let signal =
                         if signal == SIGINT { Signal::Interrupt } else { Signal::Terminate };
-                    reporter.tell(What::Signal(signal));
+                    watcher.tell(What::Signal(signal));
                 }
             })
             .map_err(failed)?;
-        Ok(Self { receiver, sender })
+        Ok(Self { happenings, reporter })
     }
 
     /// A signal that has come already.
     #[must_use]
     pub fn pending(&self) -> Option<Signal> {
-        self.receiver.try_iter().find_map(|happening| match happening.what {
+        self.happenings.waiting().find_map(|happening| match happening.what {
             What::Signal(signal) => Some(signal),
             _ => None,
         })
@@ -119,7 +120,7 @@ pub fn run(
     watcher: &mut dyn Watcher,
 ) -> Result<Outcome, Error> {
     watcher.phase("starting QEMU");
-    let reporter = Reporter(interrupts.sender.clone());
+    let reporter = interrupts.reporter.clone();
     let mut machine = Machine::start(plan, &reporter)?;
     let portal = machine.portal();
     let mut timeline = Timeline::new(conditions.started);
@@ -150,17 +151,17 @@ fn conduct(
 ) {
     loop {
         let left = conductor.deadline().saturating_duration_since(Instant::now());
-        let actions = match interrupts.receiver.recv_timeout(left) {
-            Ok(happening) => {
+        // A guest that never stops talking does not put a deadline off.
+        let next = if left.is_zero() { None } else { interrupts.happenings.next(left) };
+        let actions = match next {
+            Some(happening) => {
                 keep(logs, &happening.what);
                 if let What::Console(line) = &happening.what {
                     watcher.console(line);
                 }
                 conductor.take(happening)
             }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                conductor.tick(Instant::now())
-            }
+            None => conductor.tick(Instant::now()),
         };
         for action in actions {
             if action == Action::Stop {
