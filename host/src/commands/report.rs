@@ -160,7 +160,7 @@ fn decided(plan: &Plan) -> Vec<(&'static str, String)> {
     let transport = transport(plan);
     vec![
         ("kernel", format!("{} ({image}), {}", plan.kernel.release, plan.boot.mode)),
-        ("accelerator", format!("{}: {}", plan.accelerator.accelerator, plan.accelerator.reason)),
+        ("accelerator", format!("{}, {}", plan.accelerator.accelerator, plan.accelerator.reason)),
         ("transport", transport_words(&transport)),
     ]
 }
