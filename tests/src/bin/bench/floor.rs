@@ -10,7 +10,6 @@ use lunlab::run::plan::Plan;
 use lunlab::{runtime_directory, transport};
 use lunlab_initramfs::image::Base;
 use lunlab_protocol::hello::Token;
-use std::io::Read;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, ExitStatus};
@@ -75,7 +74,7 @@ pub(crate) fn boot(
     subject: &Subject,
     initrd: &[u8],
     change: impl FnOnce(Vec<String>) -> Vec<String>,
-    watch: impl FnOnce(&mut dyn Read) -> End,
+    watch: impl FnOnce(&mut UnixStream) -> End,
 ) -> Result<Booted, Failure> {
     let directory = runtime_directory::choose()?;
     let guardian = Guardian::start(&directory)?;
@@ -87,7 +86,7 @@ fn boot_guarded(
     subject: &Subject,
     initrd: &[u8],
     change: impl FnOnce(Vec<String>) -> Vec<String>,
-    watch: impl FnOnce(&mut dyn Read) -> End,
+    watch: impl FnOnce(&mut UnixStream) -> End,
     directory: &Path,
     guardian: Guardian,
 ) -> Result<Booted, Failure> {
