@@ -8,10 +8,13 @@
 
 use crate::error::Error;
 use crate::runtime_directory;
-use rustix::process::{Pid, Signal, kill_current_process_group};
-use std::io::Read;
+use rustix::io::retry_on_intr;
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_current_process_group, kill_process_group, waitid,
+};
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 /// How often a directory that fills while it is removed is tried.
@@ -24,6 +27,7 @@ pub const SUBCOMMAND: &str = "guardian";
 pub struct Guardian {
     child: Child,
     pipe: Option<ChildStdin>,
+    directory: PathBuf,
 }
 
 impl Guardian {
@@ -36,14 +40,20 @@ impl Guardian {
             .arg(SUBCOMMAND)
             .arg(directory)
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()
             .map_err(|error| Error::environment(format!("start the guardian: {error}")))?;
-        let guardian = Self { pipe: child.stdin.take(), child };
-        // After the start: at no moment is there a directory that nobody removes.
-        match runtime_directory::create(directory) {
+        let (pipe, greeting) = (child.stdin.take(), child.stdout.take());
+        let guardian = Self { child, pipe, directory: directory.to_owned() };
+        // Until it leads its group, a terminal's Ctrl-C hits it as well; then nobody would watch.
+        // Its directory after that: at no moment is there one that nobody removes.
+        let started = match greeting.map(|mut greeting| greeting.read_exact(&mut [0])) {
+            Some(Ok(())) => runtime_directory::create(directory),
+            _ => Err(Error::environment("start the guardian: it ended at once")),
+        };
+        match started {
             Ok(()) => Ok(guardian),
             Err(error) => {
                 guardian.finish();
@@ -60,8 +70,17 @@ impl Guardian {
 
     /// Lets it do its work now and waits until it has: afterwards every guarded process has been
     /// killed and the directory is gone.
+    ///
+    /// What a guardian that was killed could not do is done here. Until it is reaped, nobody else
+    /// can have its process group's number.
     pub fn finish(mut self) {
         drop(self.pipe.take());
+        if let Some(pid) = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(0)) {
+            let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let _ended = retry_on_intr(|| waitid(WaitId::Pid(pid), ended));
+            remove(&self.directory);
+            let _nobody_left = kill_process_group(pid, Signal::KILL);
+        }
         // It ends by its own SIGKILL; there is nothing to learn from that.
         let _killed = self.child.wait();
     }
@@ -78,6 +97,9 @@ pub fn own_command() -> Result<Command, Error> {
 
 /// The guardian's body: waits for the pipe to close, then removes and kills.
 pub fn watch(directory: &Path) -> ! {
+    // Whoever started it waits for this; one that is gone is noticed next.
+    let mut greeting = std::io::stdout();
+    let _gone = greeting.write_all(&[0]).and_then(|()| greeting.flush());
     let mut nothing = [0; 64];
     let mut pipe = std::io::stdin();
     while pipe.read(&mut nothing).is_ok_and(|n| n > 0) {}

@@ -126,6 +126,16 @@ impl Fact {
         Self { cause: Cause::Is(kind), reason: reason.into(), lines: Vec::new() }
     }
 
+    /// A signal that ended the run.
+    #[must_use]
+    pub fn interrupted(signal: Signal) -> Self {
+        let name = match signal {
+            Signal::Interrupt => "SIGINT",
+            Signal::Terminate => "SIGTERM",
+        };
+        Self::new(Kind::Interrupted(signal), format!("{name} came"))
+    }
+
     /// The same with the lines that show it.
     #[must_use]
     pub fn with_lines(self, lines: Vec<String>) -> Self {

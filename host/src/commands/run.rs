@@ -84,7 +84,8 @@ impl Task {
             Ok(plan) => plan,
             Err(error) => {
                 phases.end();
-                return Err(error);
+                let signal = interrupts.behind_failure();
+                return signal.map(|signal| Kind::Interrupted(signal).exit_code()).ok_or(error);
             }
         };
         for line in report::decisions(&plan) {
@@ -128,7 +129,10 @@ impl Task {
         screen.phases.end();
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(error) => not_started(plan, &conditions, &error)?,
+            Err(error) => {
+                let fact = interrupts.behind_failure().map(Fact::interrupted);
+                not_started(plan, &conditions, &error, fact)?
+            }
         };
         let report = report::Report {
             plan,
@@ -259,16 +263,23 @@ fn boot_timeout(plan: &Plan) -> Duration {
 }
 
 /// What came of a machine that could not be started.
-fn not_started(plan: &Plan, conditions: &Conditions, error: &Error) -> Result<Outcome, Error> {
-    if error.category() != Category::Environment {
+fn not_started(
+    plan: &Plan,
+    conditions: &Conditions,
+    error: &Error,
+    interrupted: Option<Fact>,
+) -> Result<Outcome, Error> {
+    if error.category() != Category::Environment && interrupted.is_none() {
         return Err(error.clone());
     }
     let timeline = crate::run::timeline::Timeline::new(conditions.started);
     let record = crate::run::record::Record::new(timeline, &plan.spec);
     let mut learnt = record.conclude(&plan.spec, None);
-    let hint = error.hint().map(|hint| format!("hint: {hint}"));
-    let fact = Fact::new(Kind::Environment, error.to_string());
-    learnt.verdict = Verdict::judge(&[fact.with_lines(hint.into_iter().collect())]);
+    let fact = interrupted.unwrap_or_else(|| {
+        let hint = error.hint().map(|hint| format!("hint: {hint}"));
+        Fact::new(Kind::Environment, error.to_string()).with_lines(hint.into_iter().collect())
+    });
+    learnt.verdict = Verdict::judge(&[fact]);
     Ok(Outcome { learnt, argv: Vec::new() })
 }
 

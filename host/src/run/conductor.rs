@@ -596,11 +596,7 @@ impl Conductor {
             self.record.all_done = true;
             return self.finish(at);
         }
-        let name = match signal {
-            Signal::Interrupt => "SIGINT",
-            Signal::Terminate => "SIGTERM",
-        };
-        self.record.fact(Fact::new(Kind::Interrupted(signal), format!("{name} came")));
+        self.record.fact(Fact::interrupted(signal));
         self.quit(at)
     }
 

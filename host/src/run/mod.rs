@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::result::CappedLog;
 use crate::verdict::Signal;
 use conductor::{Action, Conductor, Orders};
-use happening::What;
+use happening::{Happening, What};
 use lunlab_protocol::event::Event;
 use lunlab_protocol::message::decode;
 use lunlab_protocol::request::Provocation;
@@ -40,6 +40,9 @@ pub trait Watcher {
     /// The target is ready for any initiator at this address.
     fn ready(&mut self, portal: SocketAddr);
 }
+
+/// What a signal may take from the kernel to the run's loop.
+const SOON: Duration = Duration::from_millis(100);
 
 /// Signals that end a run, from now until this is dropped.
 pub struct Interrupts {
@@ -73,10 +76,22 @@ impl Interrupts {
     /// A signal that has come already.
     #[must_use]
     pub fn pending(&self) -> Option<Signal> {
-        self.happenings.waiting().find_map(|happening| match happening.what {
-            What::Signal(signal) => Some(signal),
-            _ => None,
-        })
+        self.happenings.waiting().find_map(|happening| signal_of(&happening))
+    }
+
+    /// A signal that may be why something just failed: Ctrl-C hits whatever is starting as well,
+    /// and its end may be noticed first.
+    #[must_use]
+    pub fn behind_failure(&self) -> Option<Signal> {
+        std::iter::from_fn(|| self.happenings.next(SOON))
+            .find_map(|happening| signal_of(&happening))
+    }
+}
+
+fn signal_of(happening: &Happening) -> Option<Signal> {
+    match happening.what {
+        What::Signal(signal) => Some(signal),
+        _ => None,
     }
 }
 

@@ -138,7 +138,9 @@ impl Junit {
         match tag.name().as_ref() {
             b"testcase" => {
                 let name = tag.try_get_attribute("name").unwrap().expect("a name");
-                self.cases.push(name.normalized_value(quick_xml::XmlVersion::Implicit1_0).unwrap().into_owned());
+                self.cases.push(
+                    name.normalized_value(quick_xml::XmlVersion::Implicit1_0).unwrap().into_owned(),
+                );
             }
             b"failure" | b"error" => self.failures += 1,
             _ => {}
