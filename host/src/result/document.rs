@@ -40,6 +40,8 @@ pub struct Document {
     pub transport: Option<Transport>,
     /// The phases that were reached, in order.
     pub timeline: Vec<Phase>,
+    /// The modules that were loaded, in that order.
+    pub modules: Vec<ModuleLoad>,
     /// The target; null when the spec has none.
     pub target: Option<Target>,
     /// Everything that was checked.
@@ -120,6 +122,15 @@ pub struct Phase {
     /// `done`.
     pub phase: String,
     /// Milliseconds since `lunlab` started.
+    pub ms: f64,
+}
+
+/// A module that was loaded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModuleLoad {
+    /// Its path in the image.
+    pub path: String,
+    /// How long the kernel took to load it, in milliseconds.
     pub ms: f64,
 }
 
@@ -302,6 +313,7 @@ pub(super) mod tests {
             qemu: Some(Qemu { argv: vec!["qemu".into(), "-nodefaults".into()], ..Qemu::default() }),
             accelerator: Some(Choice { name: "tcg".into(), reason: "no /dev/kvm".into() }),
             transport: Some(Transport { name: "virtio-serial".into(), ..Transport::default() }),
+            modules: Vec::new(),
             timeline: vec![
                 phase("qemu-spawn", 10.0),
                 phase("channel", 1900.0),

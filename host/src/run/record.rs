@@ -2,14 +2,16 @@
 
 use crate::detect::{Detector, EventKind, taint};
 use crate::initiator::{Check, Endpoint, ExpectedLun, Measured, Randread, Report};
-use crate::result::{Benchmark, CheckResult, Kmsg, Lun, Series, Summary, TaintChange, Target};
+use crate::result::{
+    Benchmark, CheckResult, Kmsg, Lun, ModuleLoad, Series, Summary, TaintChange, Target,
+};
 use crate::run::timeline::Timeline;
 use crate::spec::{Benchmark as Asked, IscsiRandread, Outcome, Spec};
 use crate::verdict::{Fact, Kind, Verdict};
 use lunlab_protocol::event::{Event, StepFailed};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Console lines kept for the summary of a failure.
 const TAIL: usize = 20;
@@ -51,7 +53,7 @@ pub struct Record {
     kmsg: Kmsg,
     taint: Option<(u64, u64)>,
     console_tail: VecDeque<String>,
-    modules_us: Vec<(String, u64)>,
+    modules: Vec<ModuleLoad>,
 }
 
 impl Record {
@@ -78,7 +80,7 @@ impl Record {
             kmsg: Kmsg::default(),
             taint: None,
             console_tail: VecDeque::new(),
-            modules_us: Vec::new(),
+            modules: Vec::new(),
         }
     }
 
@@ -141,8 +143,9 @@ impl Record {
             Event::Attribute { path, value } if self.read_back.len() < MANY => {
                 self.read_back.insert((*path).to_owned(), (*value).to_owned());
             }
-            Event::ModuleLoaded { path, took_us } if self.modules_us.len() < MANY => {
-                self.modules_us.push(((*path).to_owned(), *took_us));
+            Event::ModuleLoaded { path, took_us } if self.modules.len() < MANY => {
+                let ms = Duration::from_micros(*took_us).as_secs_f64() * 1000.0;
+                self.modules.push(ModuleLoad { path: (*path).to_owned(), ms });
             }
             Event::Sample { benchmark, series, unit, value } => {
                 self.guest_sample(*benchmark, series, unit, *value);
@@ -320,6 +323,7 @@ impl Record {
         Learnt {
             verdict,
             timeline: self.timeline,
+            modules: self.modules,
             notes: self.notes,
             checks: self.checks,
             benchmarks: self.benchmarks,
@@ -386,6 +390,8 @@ pub struct Learnt {
     pub verdict: Verdict,
     /// The phases.
     pub timeline: Timeline,
+    /// The modules loaded.
+    pub modules: Vec<ModuleLoad>,
     /// Notes.
     pub notes: Vec<String>,
     /// Checks.
