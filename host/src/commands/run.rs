@@ -5,6 +5,7 @@ use crate::cache::Cache;
 use crate::cli::{self, Format, Kernel as KernelArgs, Machine as MachineArgs, Running};
 use crate::commands::report;
 use crate::error::{Category, Error};
+use crate::kernel::features::{CONFIGFS, FILEIO, TARGET};
 use crate::output::{self, Phases, Verbosity};
 use crate::qemu::command_line::as_typed;
 use crate::result::{ResultDirectory, StoreError};
@@ -197,6 +198,11 @@ impl Task {
             agent: self.machine.agent.clone(),
             share_portal: self.share_portal,
             hold: self.hold,
+            features: match self.provoke {
+                // It is fileio's code that oopses.
+                Some(Provocation::Oops) => vec![CONFIGFS, TARGET, FILEIO],
+                _ => Vec::new(),
+            },
         }
     }
 

@@ -21,7 +21,7 @@ use lunlab_stream::{Received, Stream, Transmit};
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -90,16 +90,15 @@ impl Machine {
         let argv = command_line::argv(&plan.program.path, &devices);
         let control = ControlSender::default();
         let monitor = Arc::default();
-        watch_console(directory, reporter)?;
-        watch_monitor(directory, reporter, &monitor)?;
+        let listeners =
+            [watch_console(directory, reporter)?, watch_monitor(directory, reporter, &monitor)?];
         let on_arrival = on_arrival(reporter, &control, &portal);
         (ready.listen)(token, on_arrival)?;
         // The library must be there before anything boots: without it nothing can be measured.
         let initiator = initiator.map(|starting| starting.ready(reporter)).transpose()?;
         let spawned = Instant::now();
         let qemu = process::spawn(&argv, ready.inherited, guardian)?;
-        let sockets = [Plan::console(directory), Plan::monitor(directory)];
-        let mut reaped = vec![reap_qemu(qemu, sockets, reporter)?];
+        let mut reaped = vec![reap_qemu(qemu, listeners, reporter)?];
         if let Some(helper) = ready.helper {
             reaped.push(reap_helper(helper, reporter)?);
         }
@@ -234,27 +233,26 @@ fn thread(
         .map_err(|error| Error::environment(format!("start a thread for {name}: {error}")))
 }
 
-/// Listens on a socket of the run's directory for the one connection QEMU makes.
+/// Listens on a socket of the run's directory for the one connection QEMU makes; `body` gets
+/// nothing when the listener given back is shut down before.
 fn connection(
-    path: PathBuf,
+    path: &Path,
     name: &'static str,
-    body: impl FnOnce(UnixStream) + Send + 'static,
-) -> Result<(), Error> {
-    let listener = UnixListener::bind(&path)
-        .map_err(|error| Error::environment(format!("bind {}: {error}", path.display())))?;
-    thread(name, move || {
-        if let Ok((stream, _)) = listener.accept() {
-            drop(listener);
-            body(stream);
-        }
-    })
-    .map(|_detached| ())
+    body: impl FnOnce(Option<UnixStream>) + Send + 'static,
+) -> Result<UnixListener, Error> {
+    let failed = |error| Error::environment(format!("bind {}: {error}", path.display()));
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    let waiting = listener.try_clone().map_err(failed)?;
+    thread(name, move || body(waiting.accept().ok().map(|(stream, _)| stream)))?;
+    Ok(listener)
 }
 
-fn watch_console(directory: &Path, reporter: &Reporter) -> Result<(), Error> {
+fn watch_console(directory: &Path, reporter: &Reporter) -> Result<UnixListener, Error> {
     let reporter = reporter.clone();
-    connection(Plan::console(directory), "console", move |stream| {
-        read_lines(stream, |line| reporter.tell_of_guest(What::Console(line)));
+    connection(&Plan::console(directory), "console", move |stream| {
+        if let Some(stream) = stream {
+            read_lines(stream, |line| reporter.tell_of_guest(What::Console(line)));
+        }
         reporter.tell(What::ConsoleClosed);
     })
 }
@@ -281,9 +279,10 @@ fn watch_monitor(
     directory: &Path,
     reporter: &Reporter,
     monitor: &Arc<Mutex<Option<qmp::Monitor>>>,
-) -> Result<(), Error> {
+) -> Result<UnixListener, Error> {
     let (reporter, monitor) = (reporter.clone(), Arc::clone(monitor));
-    connection(Plan::monitor(directory), "monitor", move |stream| {
+    connection(&Plan::monitor(directory), "monitor", move |stream| {
+        let Some(stream) = stream else { return };
         let Ok(writing) = stream.try_clone().and_then(qmp::Monitor::new) else { return };
         *monitor.lock().unwrap_or_else(PoisonError::into_inner) = Some(writing);
         qmp::read(stream, |event| reporter.tell(What::Qmp(event)));
@@ -292,7 +291,7 @@ fn watch_monitor(
 
 fn reap_qemu(
     mut qemu: Child,
-    sockets: [PathBuf; 2],
+    listeners: [UnixListener; 2],
     reporter: &Reporter,
 ) -> Result<std::thread::JoinHandle<()>, Error> {
     let reporter = reporter.clone();
@@ -304,8 +303,8 @@ fn reap_qemu(
             Err(error) => Ended { status: format!("wait: {error}"), good: false, words },
         };
         // A QEMU that ended before it connected left somebody waiting for it.
-        for socket in sockets {
-            let _nobody_waits = UnixStream::connect(socket);
+        for listener in listeners {
+            let _nobody_waits = rustix::net::shutdown(&listener, rustix::net::Shutdown::Both);
         }
         reporter.tell(What::QemuEnded(ended));
     })

@@ -39,6 +39,8 @@ pub struct Options {
     pub share_portal: bool,
     /// The target is for others: no initiator of our own.
     pub hold: bool,
+    /// What is needed besides what the spec implies.
+    pub features: Vec<Feature>,
 }
 
 /// Everything decided.
@@ -92,7 +94,7 @@ impl Plan {
             None => agent_image()?.to_vec(),
         };
         let needs = Needs {
-            features: wanted(&spec, transport.transport),
+            features: [wanted(&spec, transport.transport), options.features.clone()].concat(),
             modules: spec.kernel.modules.clone(),
         };
         let base = base_segment(cache, &kernel, &needs, &agent)?;
