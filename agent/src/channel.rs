@@ -111,10 +111,21 @@ impl Dialler {
     }
 }
 
+/// Connects, again where the request or its answer was lost: a device that is just being started
+/// has been seen to lose the first, and the kernel gives up on it after 2 s
+/// (net/vmw_vsock/af_vsock.c, `VSOCK_DEFAULT_CONNECT_TIMEOUT`).
 fn connect_vsock(port: u32) -> Result<OwnedFd, ChannelError> {
-    vsock::VsockStream::connect_with_cid_port(HOST_CID, port)
-        .map(OwnedFd::from)
-        .map_err(|error| ChannelError::Io(format!("connect vsock {HOST_CID}:{port}"), error))
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match vsock::VsockStream::connect_with_cid_port(HOST_CID, port) {
+            Ok(stream) => return Ok(OwnedFd::from(stream)),
+            Err(error)
+                if error.kind() == std::io::ErrorKind::TimedOut && Instant::now() < deadline => {}
+            Err(error) => {
+                return Err(ChannelError::Io(format!("connect vsock {HOST_CID}:{port}"), error));
+            }
+        }
+    }
 }
 
 fn carry_streams(fd: OwnedFd) -> Result<Mux, ChannelError> {

@@ -229,6 +229,10 @@ impl Conductor {
             What::HelperEnded(status) => self.helper_ended(&status, at),
             What::ControlOpened => self.control_opened(at),
             What::Refused { why, version } => self.refused(&why, version, at),
+            What::HungUp(how) => {
+                self.record.note(format!("a stream came to nothing: {how}"));
+                Vec::new()
+            }
             What::Message(payload) => self.message(&payload, at),
             What::Unfinished(bytes) => {
                 self.unfinished = bytes;

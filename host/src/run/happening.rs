@@ -36,6 +36,8 @@ pub enum What {
         /// Whether host and agent are of different builds.
         version: bool,
     },
+    /// Somebody hung up before a hello.
+    HungUp(String),
     /// A message of the agent's, encoded.
     Message(Vec<u8>),
     /// The agent is silent in the middle of a frame: so many bytes of so many came; `None` once

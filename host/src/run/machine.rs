@@ -331,6 +331,10 @@ fn on_arrival(
     Arc::new(move |arrival| match arrival {
         Arrival::Stream(CONTROL, stream) => open_control(stream, &control, &reporter),
         Arrival::Stream(number, stream) => portal.connect(number, stream),
+        // A guest that gave up on a connection and made another.
+        Arrival::Refused(Refusal::Stream(lunlab_stream::Error::Closed) | Refusal::Ended) => {
+            reporter.tell(What::HungUp("it was closed without a hello".to_owned()));
+        }
         Arrival::Refused(refusal) => {
             let version = matches!(refusal, Refusal::Version { .. });
             reporter.tell(What::Refused { why: refusal.to_string(), version });

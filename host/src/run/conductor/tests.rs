@@ -339,6 +339,13 @@ fn another_build_is_environment_and_a_stranger_is_agent_lost() {
 }
 
 #[test]
+fn a_stream_that_is_closed_without_a_hello_changes_nothing() {
+    let mut play = Play::new();
+    assert_eq!(play.see(What::HungUp("closed".into())), []);
+    assert_eq!(play.conductor.stage(), Stage::Booting);
+}
+
+#[test]
 fn a_stranger_after_control_is_open_changes_nothing() {
     let mut play = Play::new().ready();
     assert_eq!(play.see(What::Refused { why: "handshake: x".into(), version: false }), []);
