@@ -332,7 +332,7 @@ fn on_arrival(
         Arrival::Stream(CONTROL, stream) => open_control(stream, &control, &reporter),
         Arrival::Stream(number, stream) => portal.connect(number, stream),
         // A guest that gave up on a connection and made another.
-        Arrival::Refused(Refusal::Stream(lunlab_stream::Error::Closed) | Refusal::Ended) => {
+        Arrival::Refused(Refusal::Stream(lunlab_stream::Error::Closed)) => {
             reporter.tell(What::HungUp("it was closed without a hello".to_owned()));
         }
         Arrival::Refused(refusal) => {
