@@ -101,15 +101,18 @@ pub fn microseconds(duration: Duration) -> u64 {
 /// # Errors
 /// When the kernel refuses one.
 pub fn load_channel_modules(segment: &Segment) -> Result<Vec<(String, Duration)>, ModuleError> {
-    let mut paths = Vec::new();
+    let mut modules = Vec::new();
     segment.each_request(|request| {
         if let Request::Module(module) = request
             && module.channel
         {
-            paths.push(module.path.to_owned());
+            modules.push((module.path.to_owned(), module.parameters.to_owned()));
         }
     });
-    paths.into_iter().map(|path| modules::load(&path).map(|took| (path, took))).collect()
+    modules
+        .into_iter()
+        .map(|(path, parameters)| modules::load(&path, &parameters).map(|took| (path, took)))
+        .collect()
 }
 
 fn report(

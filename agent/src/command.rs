@@ -1,11 +1,12 @@
 //! What PID 1 is to do, from whoever asks: the host, a signal, the channel's end.
 
 use crate::channel::{Link, Requests};
-use crate::provision::Describer;
+use crate::provision::Collector;
 use lunlab_protocol::event::Event;
 use lunlab_protocol::message::decode;
 use lunlab_protocol::request::{Provocation, Request};
 use lunlab_stream::Received;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -14,12 +15,12 @@ use std::time::{Duration, Instant};
 pub enum Command {
     /// Work that may hit a bug of the kernel: for the worker thread.
     Work(crate::serve::Work),
-    /// Dial the host and connect the stream to this port of the guest.
+    /// Dial the host and connect the stream to this portal of the guest.
     OpenStream {
         /// The stream's number.
         stream: u32,
-        /// TCP port on 127.0.0.1.
-        port: u16,
+        /// The portal.
+        portal: SocketAddr,
     },
     /// Make something go wrong.
     Provoke(Provocation),
@@ -74,14 +75,14 @@ impl Commands {
 pub struct Translator<'a> {
     queue: &'a Queue,
     link: &'a Link,
-    describer: Describer,
+    collector: Collector,
 }
 
 impl<'a> Translator<'a> {
     /// A translator with nothing described yet.
     #[must_use]
     pub fn new(queue: &'a Queue, link: &'a Link) -> Self {
-        Self { queue, link, describer: Describer::default() }
+        Self { queue, link, collector: Collector::default() }
     }
 
     /// Acts on one request. What this agent does not know is told to the host and left.
@@ -91,15 +92,35 @@ impl<'a> Translator<'a> {
             // Both were dealt with before the first command.
             Request::Channel(_)
             | Request::Module(lunlab_protocol::request::Module { channel: true, .. }) => {}
-            Request::Module(module) => self.work(Work::Load(module.path.to_owned())),
-            Request::Describe(item) => self.describer.add(item),
+            Request::Module(module) => {
+                let (path, parameters) = (module.path.to_owned(), module.parameters.to_owned());
+                self.work(Work::Load { path, parameters });
+            }
+            Request::Device(device) => self.collector.device(device),
+            Request::Step(step) => self.collector.step(step),
+            Request::LoopbackDisk(disk) => self.collector.disk(disk),
             Request::Provision => {
-                let described = std::mem::take(&mut self.describer);
-                self.work(Work::Provision(described.finish()));
+                let collected = std::mem::take(&mut self.collector);
+                self.work(Work::Provision(collected.finish()));
             }
-            Request::OpenStream { stream, port } => {
-                self.queue.push(Command::OpenStream { stream: *stream, port: *port });
+            Request::Change => {
+                let collected = std::mem::take(&mut self.collector);
+                self.work(Work::Change(collected.finish()));
             }
+            Request::Read { number, path, deep } => {
+                let (number, path, deep) = (*number, (*path).to_owned(), *deep);
+                self.work(Work::Read { number, path, deep });
+            }
+            Request::OpenStream { stream, address, port } => match address.parse::<IpAddr>() {
+                Ok(address) => {
+                    let portal = SocketAddr::new(address, *port);
+                    self.queue.push(Command::OpenStream { stream: *stream, portal });
+                }
+                Err(_) => {
+                    let problem = format!("no address: {address}");
+                    self.link.tell(&Event::StreamFailed { stream: *stream, problem: &problem });
+                }
+            },
             Request::Benchmark(benchmark) => {
                 self.work(Work::Benchmark(crate::workload::Job::new(benchmark)));
             }

@@ -4,7 +4,7 @@
 use crate::channel::{Dialler, Link};
 use lunlab_protocol::event::Event;
 use lunlab_stream::splice::splice;
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
 /// Opens the stream and carries it to its end, in a thread of its own.
@@ -15,24 +15,24 @@ pub fn open(
     dialler: &Arc<Dialler>,
     link: &Arc<Link>,
     stream: u32,
-    port: u16,
+    portal: SocketAddr,
 ) -> std::io::Result<()> {
     let (dialler, link) = (Arc::clone(dialler), Arc::clone(link));
     std::thread::Builder::new().name("portal".into()).spawn(move || {
-        if let Err(problem) = carry(&dialler, stream, port) {
+        if let Err(problem) = carry(&dialler, stream, portal) {
             link.tell(&Event::StreamFailed { stream, problem: &problem });
         }
     })?;
     Ok(())
 }
 
-fn carry(dialler: &Dialler, number: u32, port: u16) -> Result<(), String> {
+fn carry(dialler: &Dialler, number: u32, portal: SocketAddr) -> Result<(), String> {
     let stream = dialler.open(number).map_err(|error| format!("dial stream {number}: {error}"))?;
-    let tcp = match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+    let tcp = match TcpStream::connect(portal) {
         Ok(tcp) => tcp,
         Err(error) => {
             stream.abort.abort();
-            return Err(format!("connect 127.0.0.1:{port}: {error}"));
+            return Err(format!("connect {portal}: {error}"));
         }
     };
     // Requests and answers are small and wait for each other.

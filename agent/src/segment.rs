@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn requests_come_in_their_order() {
-        let module = Request::Module(Module { path: "/a.ko", channel: true });
+        let module = Request::Module(Module { path: "/a.ko", channel: true, parameters: "" });
         let bytes =
             [hello(), channel(), request(&module), request(&Request::Provision), END.into()];
         let segment = Segment::parse(bytes.concat()).unwrap();

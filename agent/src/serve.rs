@@ -5,13 +5,14 @@ use crate::channel::{Dialler, Link};
 use crate::command::{self, Command, Commands, Translator};
 use crate::kmsg::Forwarder;
 use crate::modules::ModuleError;
-use crate::provision::{self, Described, Provisioned, TEXT};
+use crate::provision::{self, Provisioned, TEXT, Wanted};
 use crate::workload::Job;
 use crate::{loopback, modules, portal, power, provoke, signals};
 use configfs_rs::kernel_log::KernelLog;
 use lunlab_protocol::event::{Event, Phase, StepFailed};
 use lunlab_protocol::message::cut;
 use lunlab_protocol::request::Provocation;
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -38,9 +39,25 @@ pub enum End {
 #[derive(Debug)]
 pub enum Work {
     /// Load a module.
-    Load(String),
+    Load {
+        /// Its path.
+        path: String,
+        /// Its parameters.
+        parameters: String,
+    },
     /// Set up the target.
-    Provision(Described),
+    Provision(Result<Wanted, String>),
+    /// Make what stands be this.
+    Change(Result<Wanted, String>),
+    /// Read a group of configfs.
+    Read {
+        /// The host's number for it.
+        number: u32,
+        /// Its path below the configfs root.
+        path: String,
+        /// Groups in it, too.
+        deep: bool,
+    },
     /// Run a workload.
     Benchmark(Job),
     /// Provoke an oops.
@@ -113,7 +130,7 @@ impl Server {
                     // A worker that met an oops takes nothing any more; the host has seen why.
                     let _dead = self.work.send(work);
                 }
-                Command::OpenStream { stream, port } => self.open_stream(stream, port),
+                Command::OpenStream { stream, portal } => self.open_stream(stream, portal),
                 Command::Provoke(provocation) => {
                     if let Some(end) = self.provoke(provocation) {
                         return end;
@@ -130,8 +147,8 @@ impl Server {
         }
     }
 
-    fn open_stream(&self, stream: u32, port: u16) {
-        if let Err(error) = portal::open(&self.dialler, &self.link, stream, port) {
+    fn open_stream(&self, stream: u32, portal: SocketAddr) {
+        if let Err(error) = portal::open(&self.dialler, &self.link, stream, portal) {
             let problem = format!("start a thread for stream {stream}: {error}");
             self.link.tell(&Event::StreamFailed { stream, problem: &problem });
         }
@@ -205,12 +222,18 @@ impl Worker {
     fn run(mut self, jobs: &Receiver<Work>) {
         for work in jobs {
             match work {
-                Work::Load(path) => self.load(&path),
-                Work::Provision(described) => {
+                Work::Load { path, parameters } => self.load(&path, &parameters),
+                Work::Provision(wanted) => {
                     self.modules_are_loaded();
                     if !self.failed {
-                        provision::provision(described, &self.provisioned, &self.link);
+                        provision::provision(wanted, &self.provisioned, &self.link);
                     }
+                }
+                Work::Change(wanted) => {
+                    provision::change(wanted, &self.provisioned, &self.link);
+                }
+                Work::Read { number, path, deep } => {
+                    provision::read(number, &path, deep, &self.link);
                 }
                 Work::Benchmark(job) => job.run(&self.link),
                 Work::Oops => provoke::oops(&self.link),
@@ -218,13 +241,13 @@ impl Worker {
         }
     }
 
-    fn load(&mut self, path: &str) {
+    fn load(&mut self, path: &str, parameters: &str) {
         if self.failed {
             return;
         }
         let mut log = KernelLog::open();
         log.mark();
-        match modules::load(path) {
+        match modules::load(path, parameters) {
             Ok(took) => {
                 self.link.tell(&Event::ModuleLoaded { path, took_us: microseconds(took) });
             }

@@ -21,5 +21,6 @@ pub mod run;
 pub mod runtime_directory;
 pub mod spec;
 mod sys;
+pub mod target;
 pub mod transport;
 pub mod verdict;

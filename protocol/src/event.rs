@@ -114,6 +114,52 @@ pub enum Event<'a> {
     },
     /// The last message. The guest powers off once it is acknowledged.
     Finished,
+    /// A device is there, or a disk of the loopback fabric.
+    DeviceReady {
+        /// Its name.
+        name: &'a str,
+        /// Its node, such as `/dev/vda`.
+        node: &'a str,
+        /// Bytes.
+        size: u64,
+    },
+    /// What stands is what was asked last.
+    Changed {
+        /// Steps taken back.
+        undone: u32,
+        /// Steps done.
+        steps: u32,
+    },
+    /// A change failed; what stood before stands, if it could be brought back.
+    ChangeFailed {
+        /// Whether it could.
+        undone: bool,
+    },
+    /// An attribute that the host asked for.
+    Reading {
+        /// The number of the request.
+        number: u32,
+        /// Path below the configfs root.
+        path: &'a str,
+        /// Its value; what is secret is `…`.
+        value: &'a str,
+    },
+    /// All that was asked for was read.
+    ReadEnded {
+        /// The number of the request.
+        number: u32,
+        /// Why something could not be read; empty when all was.
+        problem: &'a str,
+    },
+    /// Something a benchmark found that is no number, such as a digest.
+    Finding {
+        /// The benchmark's number.
+        benchmark: u32,
+        /// What it is: `sha256`…
+        name: &'a str,
+        /// What was found.
+        text: &'a str,
+    },
 }
 
 /// A step that failed.

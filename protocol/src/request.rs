@@ -3,7 +3,7 @@
 //! The run's segment of the image holds a [`crate::hello::Hello`] and then the first requests, in
 //! the same frames as on the control stream, so that the agent starts without waiting for anyone.
 
-use crate::target::Description;
+use crate::target::{Device, LoopbackDisk, Step};
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -15,15 +15,17 @@ pub enum Request<'a> {
     Channel(Channel),
     /// Load this module next, in the order given.
     Module(#[serde(borrow)] Module<'a>),
-    /// One item of the target's description.
-    Describe(#[serde(borrow)] Description<'a>),
-    /// Apply what was described. Answered by events up to `TargetReady` or `ProvisionFailed`.
+    /// The next step of the plan.
+    Step(#[serde(borrow)] Step<'a>),
+    /// Carry out what was sent. Answered by events up to `TargetReady` or `ProvisionFailed`.
     Provision,
     /// Dial the host and connect the new stream to the portal at this guest address.
     OpenStream {
         /// The number to say in the stream's hello; never 0.
         stream: u32,
-        /// TCP port on 127.0.0.1 of the guest.
+        /// An address of the guest: IPv4, or IPv6 without brackets.
+        address: &'a str,
+        /// The TCP port.
         port: u16,
     },
     /// Run a workload in the guest.
@@ -34,6 +36,22 @@ pub enum Request<'a> {
     Finish,
     /// `Finished` has arrived.
     Acknowledge,
+    /// One device that the target needs, in the order in which they are set up.
+    Device(#[serde(borrow)] Device<'a>),
+    /// One disk that the plan makes appear.
+    LoopbackDisk(#[serde(borrow)] LoopbackDisk<'a>),
+    /// What was sent is what is to stand now: carry out the difference to what stands. Answered by events up to
+    /// `Changed` or `ChangeFailed`.
+    Change,
+    /// Read every attribute of a group of configfs. Answered by `Reading` events and one `ReadEnded`.
+    Read {
+        /// A number of the host's; the answers carry it.
+        number: u32,
+        /// The group's path below the configfs root.
+        path: &'a str,
+        /// Groups in it, too.
+        deep: bool,
+    },
 }
 
 /// The way to the host.
@@ -61,6 +79,8 @@ pub struct Module<'a> {
     pub path: &'a str,
     /// Needed to reach the host, so loaded before it is dialled.
     pub channel: bool,
+    /// What finit_module(2) is given, such as `nr_devices=0`.
+    pub parameters: &'a str,
 }
 
 /// A workload and its parameters.
@@ -82,6 +102,14 @@ pub struct Parameter<'a> {
     pub key: &'a str,
     /// The value as text.
     pub value: &'a str,
+}
+
+impl<'a> Parameter<'a> {
+    /// The value of that key among parameters.
+    #[must_use]
+    pub fn find(parameters: &[Self], key: &str) -> Option<&'a str> {
+        parameters.iter().find(|each| each.key == key).map(|each| each.value)
+    }
 }
 
 /// Things that can be made to go wrong; they travel as integers because the list will grow.

@@ -1,80 +1,124 @@
-//! The target to be provisioned, described item by item in rtslib's words.
+//! The target to be provisioned: devices first, then ordered steps in configfs, then the disks that appear.
 //!
-//! A [`Description::Tpg`] belongs to the last target, a portal or LUN to the last TPG; a LUN names
-//! a storage object that came before. The receiver checks everything again.
+//! The host plans; the guest carries out and checks everything again. Paths of steps are below the root of configfs.
 
+use crate::request::Parameter;
+use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
-/// One item of a description.
+/// One step of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Description<'a> {
-    /// A storage object.
-    StorageObject(#[serde(borrow)] StorageObject<'a>),
-    /// An iSCSI target.
-    Target {
-        /// Its IQN, EUI or NAA name.
-        wwn: &'a str,
+pub enum Step<'a> {
+    /// Create a sparse file; outside of configfs.
+    CreateFile {
+        /// Its absolute path.
+        path: &'a str,
+        /// Bytes.
+        size: u64,
     },
-    /// A target portal group.
-    Tpg {
-        /// Its number, `tpgt_<tag>`.
-        tag: u16,
+    /// Make a group.
+    MakeDirectory {
+        /// Its path.
+        path: &'a str,
     },
-    /// A network portal.
-    Portal {
-        /// An IPv4 address, or an IPv6 address without brackets.
-        address: &'a str,
-        /// The TCP port.
-        port: u16,
+    /// Write an attribute, whole, in one write(2).
+    Write {
+        /// Its path.
+        path: &'a str,
+        /// The text, without a newline.
+        value: &'a str,
+        /// Whether nobody may see it.
+        secret: bool,
+        /// What takes it back, where removing its group does not.
+        undo: Option<&'a str>,
     },
-    /// A LUN that exports a storage object.
-    Lun {
-        /// Its number, `lun_<lun>`.
-        lun: u16,
-        /// The storage object's name.
-        storage_object: &'a str,
+    /// Link one group into another.
+    Link {
+        /// The group linked to.
+        target: &'a str,
+        /// The link's path.
+        at: &'a str,
     },
 }
 
-/// A named device in a backstore.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StorageObject<'a> {
-    /// Unique among the storage objects.
+/// A block device to be found or set up, known from then on as `/dev/lunlab/<name>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device<'a> {
+    /// Unique among the devices.
     pub name: &'a str,
-    /// A [`Backstore`] code.
-    pub backstore: u32,
-    /// Bytes.
+    /// A [`DeviceKind`] code.
+    pub kind: u32,
+    /// What it is made of: the serial of a disk, the file of a loop device, the name of the device below.
+    pub over: &'a str,
+    /// Bytes; 0 where the device itself knows.
     pub size: u64,
-    /// The unit serial number (VPD page 0x80).
-    pub serial: &'a str,
+    /// Whether it must not be written.
+    pub read_only: bool,
+    /// The kind's own settings, by the kernel's names.
+    #[serde(borrow)]
+    pub parameters: Vec<Parameter<'a>, 16>,
 }
 
-/// Backstores; they travel as integers because the list will grow.
+/// Kinds of devices; they travel as integers because the list will grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backstore {
-    /// `rd_mcp`: pages of the guest's memory.
-    Ramdisk,
-    /// `fileio`: a sparse file on the guest's tmpfs.
-    Fileio,
+pub enum DeviceKind {
+    /// A disk of the machine's, found by its serial.
+    Disk,
+    /// null_blk, by configfs.
+    NullBlk,
+    /// brd; the module's parameters made it.
+    Brd,
+    /// zram.
+    Zram,
+    /// A loop device over a sparse file.
+    Loop,
+    /// device-mapper's delay target.
+    Delay,
+    /// device-mapper's flakey target.
+    Flakey,
 }
 
-impl Backstore {
+impl DeviceKind {
+    /// All of them, in the order of their codes.
+    pub const ALL: [Self; 7] =
+        [Self::Disk, Self::NullBlk, Self::Brd, Self::Zram, Self::Loop, Self::Delay, Self::Flakey];
+
     /// The code on the wire.
     #[must_use]
-    pub const fn code(self) -> u32 {
-        match self {
-            Self::Ramdisk => 0,
-            Self::Fileio => 1,
-        }
+    pub fn code(self) -> u32 {
+        Self::ALL.iter().zip(0..).find(|(each, _)| **each == self).map_or(u32::MAX, |(_, n)| n)
     }
 
-    /// The backstore of a code; `None` for one this build does not know.
+    /// The kind of a code; `None` for one this build does not know.
     #[must_use]
-    pub const fn from_code(code: u32) -> Option<Self> {
-        match code {
-            0 => Some(Self::Ramdisk),
-            1 => Some(Self::Fileio),
-            _ => None,
+    pub fn from_code(code: u32) -> Option<Self> {
+        usize::try_from(code).ok().and_then(|n| Self::ALL.get(n).copied())
+    }
+
+    /// Its name in specs and messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::NullBlk => "null_blk",
+            Self::Brd => "brd",
+            Self::Zram => "zram",
+            Self::Loop => "loop",
+            Self::Delay => "delay",
+            Self::Flakey => "flakey",
         }
     }
+}
+
+/// A LUN of the loopback fabric, whose disk in the guest becomes `/dev/lunlab/<name>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoopbackDisk<'a> {
+    /// Its TPG: `target/loopback/naa.…/tpgt_<tag>`.
+    pub tpg: &'a str,
+    /// The LUN's number.
+    pub lun: u16,
+    /// The unit serial the disk must have.
+    pub serial: &'a str,
+    /// Unique among the devices.
+    pub name: &'a str,
 }

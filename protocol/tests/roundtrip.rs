@@ -10,7 +10,7 @@ use lunlab_protocol::hello::{BuildId, Hello, Token};
 use lunlab_protocol::message::{self, MessageError};
 use lunlab_protocol::mux::{self, Kind, MAX_DATA};
 use lunlab_protocol::request::{Benchmark, Channel, Module, Parameter, Request};
-use lunlab_protocol::target::{Description, StorageObject};
+use lunlab_protocol::target::{Device, LoopbackDisk, Step};
 use lunlab_protocol::version::VersionRange;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -22,42 +22,49 @@ fn texts() -> impl Strategy<Value = Texts> {
     vec(proptest::string::string_regex("(?s).{0,40}").unwrap(), 40)
 }
 
-fn descriptions(t: &Texts, n: u64) -> [Description<'_>; 5] {
-    let [low, high] = halves(n);
+fn steps(t: &Texts, n: u64, flag: bool) -> [Step<'_>; 5] {
     [
-        Description::StorageObject(StorageObject {
-            name: &t[0],
-            backstore: low,
-            size: n,
-            serial: &t[1],
-        }),
-        Description::Target { wwn: &t[2] },
-        Description::Tpg { tag: short(low) },
-        Description::Portal { address: &t[3], port: short(high) },
-        Description::Lun { lun: short(low), storage_object: &t[4] },
+        Step::CreateFile { path: &t[0], size: n },
+        Step::MakeDirectory { path: &t[1] },
+        Step::Write { path: &t[2], value: &t[3], secret: flag, undo: None },
+        Step::Write { path: &t[2], value: &t[3], secret: flag, undo: Some(&t[4]) },
+        Step::Link { target: &t[7], at: &t[8] },
     ]
 }
 
 /// Every request there is, of given text and numbers.
 fn requests<'a>(t: &'a Texts, parameters: usize, n: u64, flag: bool) -> Vec<Request<'a>> {
     let [low, high] = halves(n);
-    let pairs = t.iter().zip(t.iter().rev()).take(parameters);
+    let pairs = || t.iter().zip(t.iter().rev()).take(parameters);
+    let parameters = || pairs().map(|(key, value)| Parameter { key, value }).collect();
     let mut all = vec![
         Request::Channel(Channel::Vsock { port: low }),
         Request::Channel(Channel::VirtioSerial),
-        Request::Module(Module { path: &t[5], channel: flag }),
+        Request::Module(Module { path: &t[5], channel: flag, parameters: &t[9] }),
         Request::Provision,
-        Request::OpenStream { stream: low, port: short(high) },
-        Request::Benchmark(Benchmark {
-            number: high,
-            workload: &t[6],
-            parameters: pairs.map(|(key, value)| Parameter { key, value }).collect(),
-        }),
+        Request::OpenStream { stream: low, address: &t[10], port: short(high) },
+        Request::Benchmark(Benchmark { number: high, workload: &t[6], parameters: parameters() }),
         Request::Provoke(low),
         Request::Finish,
         Request::Acknowledge,
+        Request::Device(Device {
+            name: &t[11],
+            kind: low,
+            over: &t[12],
+            size: n,
+            read_only: flag,
+            parameters: parameters(),
+        }),
+        Request::LoopbackDisk(LoopbackDisk {
+            tpg: &t[13],
+            lun: short(low),
+            serial: &t[14],
+            name: &t[15],
+        }),
+        Request::Change,
+        Request::Read { number: high, path: &t[16], deep: flag },
     ];
-    all.extend(descriptions(t, n).map(Request::Describe));
+    all.extend(steps(t, n, flag).map(Request::Step));
     all
 }
 
@@ -91,6 +98,12 @@ fn events<'a>(t: &'a Texts, n: u64, m: u64, flag: bool, value: f64) -> Vec<Event
         Event::TornDown { problem: &t[14] },
         Event::AgentPanicked { text: &t[15] },
         Event::Finished,
+        Event::DeviceReady { name: &t[16], node: &t[17], size: n },
+        Event::Changed { undone: low, steps: high },
+        Event::ChangeFailed { undone: flag },
+        Event::Reading { number: low, path: &t[18], value: &t[19] },
+        Event::ReadEnded { number: high, problem: &t[20] },
+        Event::Finding { benchmark: low, name: &t[21], text: &t[22] },
     ]
 }
 
@@ -395,7 +408,7 @@ fn what_does_not_fit_a_frame_is_too_long() {
     let text = "x".repeat(MAX_PAYLOAD - 2);
     let over = message::encode(&Event::Note { text: &text }, &mut buffer).map(<[u8]>::len);
     assert_eq!(over, Err(MessageError::TooLong));
-    let module = Request::Module(Module { path: &text, channel: true });
+    let module = Request::Module(Module { path: &text, channel: true, parameters: "" });
     assert_eq!(message::encode(&module, &mut buffer), Err(MessageError::TooLong));
 }
 

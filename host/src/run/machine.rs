@@ -11,6 +11,7 @@ use crate::run::happening::{Ended, What};
 use crate::run::plan::Plan;
 use crate::run::queue::Reporter;
 use crate::run::segment;
+use crate::target::{Provisioning, Seed};
 use crate::transport::{self, Arrival, Ready};
 use lunlab_initramfs::image::GuestFile;
 use lunlab_protocol::hello::{CONTROL, Token};
@@ -133,7 +134,10 @@ impl Machine {
     /// When no thread can be started.
     pub fn serve_portal(&self) -> Result<(), Error> {
         let (control, port) = (Arc::clone(&self.control), self.portal.port());
-        let ask = move |stream| send(&control, &Request::OpenStream { stream, port });
+        let ask = move |stream| {
+            let address = "127.0.0.1";
+            send(&control, &Request::OpenStream { stream, address, port });
+        };
         self.portal.serve(self.share_portal, Box::new(ask))
     }
 
@@ -197,16 +201,6 @@ fn random_token() -> Result<Token, Error> {
     random_bytes().map(Token::new)
 }
 
-/// A random UUID, version 4 (RFC 9562).
-fn unit_serial() -> Result<String, Error> {
-    let mut bytes: [u8; 16] = random_bytes()?;
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let part = |range| hex.get(range).unwrap_or_default();
-    Ok([part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-"))
-}
-
 fn write_initrd(
     plan: &Plan,
     ready: &Ready,
@@ -214,11 +208,9 @@ fn write_initrd(
     portal: u16,
     directory: &Path,
 ) -> Result<(), Error> {
-    let objects = plan.spec.storage_objects.len();
-    let mut serials = (0..objects).map(|_| unit_serial()).collect::<Result<Vec<_>, _>>()?;
-    let mut serial = || serials.pop().unwrap_or_default();
-    let modules = &plan.modules;
-    let bytes = segment::write(token, ready.channel, modules, &plan.spec, portal, &mut serial);
+    let portal = SocketAddr::from((Ipv4Addr::LOCALHOST, portal));
+    let provisioning = Provisioning::new(&plan.spec, portal, Seed(random_bytes()?))?;
+    let bytes = segment::write(token, ready.channel, &plan.modules, &provisioning);
     let file = GuestFile { path: segment::PATH, mode: 0o600, bytes: &bytes };
     crate::image::write_initrd(&plan.base, &[file], &Plan::initrd(directory))
 }

@@ -1,11 +1,10 @@
 //! The run's segment of the image: the token and the first requests, in ordinary frames.
 
-use crate::spec::{Backstore, Spec};
+use crate::target::{Provisioning, each_request};
 use lunlab_protocol::frame::{END, header};
 use lunlab_protocol::hello::{CONTROL, Hello, Token};
 use lunlab_protocol::message::encode;
 use lunlab_protocol::request::{Channel, Module, Request};
-use lunlab_protocol::target::{self, Description, StorageObject};
 
 /// Where the agent looks for it.
 pub const PATH: &str = "/lunlab.requests";
@@ -20,53 +19,26 @@ pub struct Modules {
 }
 
 /// Writes the segment: pure.
-///
-/// `portal` is the TCP port both ends use; `serial` gives each storage object its unit serial.
 #[must_use]
 pub fn write(
     token: &Token,
     channel: Channel,
     modules: &Modules,
-    spec: &Spec,
-    portal: u16,
-    serial: &mut dyn FnMut() -> String,
+    provisioning: &Provisioning,
 ) -> Vec<u8> {
     let mut segment = Segment(Vec::new());
     segment.frame(&Hello::ours(CONTROL, token.clone()).encode());
     segment.request(&Request::Channel(channel));
     for path in &modules.channel {
-        segment.request(&Request::Module(Module { path, channel: true }));
+        segment.request(&Request::Module(Module { path, channel: true, parameters: "" }));
     }
     for path in &modules.rest {
-        segment.request(&Request::Module(Module { path, channel: false }));
+        segment.request(&Request::Module(Module { path, channel: false, parameters: "" }));
     }
-    describe(&mut segment, spec, portal, serial);
+    each_request(provisioning, &mut |request| segment.request(request));
     segment.request(&Request::Provision);
     segment.0.extend(END);
     segment.0
-}
-
-fn describe(segment: &mut Segment, spec: &Spec, portal: u16, serial: &mut dyn FnMut() -> String) {
-    for object in &spec.storage_objects {
-        let backstore = match object.backstore {
-            Backstore::Ramdisk => target::Backstore::Ramdisk,
-            Backstore::Fileio => target::Backstore::Fileio,
-        };
-        segment.describe(Description::StorageObject(StorageObject {
-            name: &object.name,
-            backstore: backstore.code(),
-            size: object.size,
-            serial: &serial(),
-        }));
-    }
-    let Some(target) = &spec.target else { return };
-    segment.describe(Description::Target { wwn: &target.wwn });
-    segment.describe(Description::Tpg { tag: target.tpg.tag });
-    for lun in &target.tpg.luns {
-        let (number, storage_object) = (u16::from(lun.lun), lun.storage_object.as_str());
-        segment.describe(Description::Lun { lun: number, storage_object });
-    }
-    segment.describe(Description::Portal { address: "127.0.0.1", port: portal });
 }
 
 struct Segment(Vec<u8>);
@@ -87,20 +59,18 @@ impl Segment {
             self.frame(payload);
         }
     }
-
-    fn describe(&mut self, item: Description<'_>) {
-        self.request(&Request::Describe(item));
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Modules, write};
     use crate::spec::Spec;
+    use crate::target::{Provisioning, Seed};
     use lunlab_protocol::frame::{Decoder, Frame};
     use lunlab_protocol::hello::Token;
     use lunlab_protocol::message::decode;
     use lunlab_protocol::request::{Channel, Request};
+    use std::net::SocketAddr;
 
     #[test]
     fn the_default_spec_in_order() {
@@ -108,8 +78,9 @@ mod tests {
             Modules { channel: vec!["/v.ko".into()], rest: vec!["/t.ko".into(), "/i.ko".into()] };
         let spec = Spec::builtin().unwrap();
         let token = Token::new([9; 32]);
-        let mut serial = || "serial".to_owned();
-        let bytes = write(&token, Channel::VirtioSerial, &modules, &spec, 4321, &mut serial);
+        let portal = SocketAddr::from(([127, 0, 0, 1], 4321));
+        let provisioning = Provisioning::new(&spec, portal, Seed([7; 16])).unwrap();
+        let bytes = write(&token, Channel::VirtioSerial, &modules, &provisioning);
         let (mut decoder, mut input, mut seen) = (Decoder::new(), bytes.as_slice(), Vec::new());
         loop {
             match decoder.feed(&mut input).unwrap() {
@@ -123,21 +94,20 @@ mod tests {
                 }
             }
         }
-        let expected = [
-            "hello",
-            "Channel(VirtioSerial)",
-            "Module(Module { path: \"/v.ko\", channel: true })",
-            "Module(Module { path: \"/t.ko\", channel: false })",
-            "Module(Module { path: \"/i.ko\", channel: false })",
-            "Describe(StorageObject(StorageObject { name: \"disk0\", backstore: 1, size: 67108864, \
-             serial: \"serial\" }))",
-            "Describe(Target { wwn: \"iqn.2015-04.suse.arch:5eca2313-028d-435c-9131-53a5ab256a83\" })",
-            "Describe(Tpg { tag: 1 })",
-            "Describe(Lun { lun: 0, storage_object: \"disk0\" })",
-            "Describe(Portal { address: \"127.0.0.1\", port: 4321 })",
-            "Provision",
-        ];
-        assert_eq!(seen, expected);
+        let steps = provisioning.steps.len();
+        assert_eq!(
+            seen[..5],
+            [
+                "hello",
+                "Channel(VirtioSerial)",
+                "Module(Module { path: \"/v.ko\", channel: true, parameters: \"\" })",
+                "Module(Module { path: \"/t.ko\", channel: false, parameters: \"\" })",
+                "Module(Module { path: \"/i.ko\", channel: false, parameters: \"\" })",
+            ]
+        );
+        assert_eq!(seen[5], "Step(CreateFile { path: \"/run/lunlab/disk0\", size: 67108864 })");
+        assert!(seen[5..5 + steps].iter().all(|request| request.starts_with("Step(")), "{seen:?}");
+        assert_eq!(seen[5 + steps..], ["Provision"]);
         assert!(input.is_empty());
     }
 }

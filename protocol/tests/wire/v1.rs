@@ -20,7 +20,7 @@ use lunlab_protocol::mux::{self, Kind, MAX_DATA, WINDOW};
 use lunlab_protocol::request::{
     Benchmark, CONTROL_PORT, Channel, Module, Parameter, Provocation, Request, STREAMS_PORT,
 };
-use lunlab_protocol::target::{Backstore, Description, StorageObject};
+use lunlab_protocol::target::{Device, DeviceKind, LoopbackDisk, Step};
 use lunlab_protocol::version::VersionRange;
 use serde::{Deserialize, Serialize};
 
@@ -185,87 +185,87 @@ fn request_0_channel() {
 #[test]
 fn request_1_module() {
     assert_request(
-        &Request::Module(Module { path: "/m/a.ko", channel: true }),
+        &Request::Module(Module { path: "/m/a.ko", channel: true, parameters: "n=0" }),
         &[
             (&[0x01], "request 1"),
             (&[0x07], "path: 7 bytes"),
             (&[0x2f, 0x6d, 0x2f, 0x61, 0x2e, 0x6b, 0x6f], "/m/a.ko"),
             (&[0x01], "channel: true"),
+            (&[0x03, 0x6e, 0x3d, 0x30], "parameters n=0"),
         ],
     );
     assert_request(
-        &Request::Module(Module { path: "", channel: false }),
-        &[(&[0x01], "request 1"), (&[0x00], "path: empty"), (&[0x00], "channel: false")],
+        &Request::Module(Module { path: "", channel: false, parameters: "" }),
+        &[
+            (&[0x01], "request 1"),
+            (&[0x00], "path: empty"),
+            (&[0x00], "channel: false"),
+            (&[0x00], "parameters: empty"),
+        ],
     );
 }
 
 #[test]
-fn request_2_describe_0_storage_object() {
+fn request_2_step_0_create_file() {
     assert_request(
-        &Request::Describe(Description::StorageObject(StorageObject {
-            name: "d0",
-            backstore: 1,
-            size: 67_108_864,
-            serial: "ab",
-        })),
+        &Request::Step(Step::CreateFile { path: "/d", size: 67_108_864 }),
         &[
             (&[0x02], "request 2"),
-            (&[0x00], "description 0, storage object"),
-            (&[0x02, 0x64, 0x30], "name d0"),
-            (&[0x01], "backstore 1"),
+            (&[0x00], "step 0, create file"),
+            (&[0x02, 0x2f, 0x64], "path /d"),
             (&[0x80, 0x80, 0x80, 0x20], "size 64 MiB"),
-            (&[0x02, 0x61, 0x62], "serial ab"),
         ],
     );
 }
 
 #[test]
-fn request_2_describe_1_target() {
+fn request_2_step_1_make_directory() {
     assert_request(
-        &Request::Describe(Description::Target { wwn: "iqn.x:y" }),
+        &Request::Step(Step::MakeDirectory { path: "a/b" }),
         &[
             (&[0x02], "request 2"),
-            (&[0x01], "description 1, target"),
-            (&[0x07], "wwn: 7 bytes"),
-            (&[0x69, 0x71, 0x6e, 0x2e, 0x78, 0x3a, 0x79], "iqn.x:y"),
+            (&[0x01], "step 1, make directory"),
+            (&[0x03, 0x61, 0x2f, 0x62], "path a/b"),
         ],
     );
 }
 
 #[test]
-fn request_2_describe_2_tpg() {
+fn request_2_step_2_write() {
     assert_request(
-        &Request::Describe(Description::Tpg { tag: 0xffff }),
+        &Request::Step(Step::Write { path: "a", value: "1", secret: false, undo: Some("0") }),
         &[
             (&[0x02], "request 2"),
-            (&[0x02], "description 2, TPG"),
-            (&[0xff, 0xff, 0x03], "tag 65535"),
+            (&[0x02], "step 2, write"),
+            (&[0x01, 0x61], "path a"),
+            (&[0x01, 0x31], "value 1"),
+            (&[0x00], "secret: false"),
+            (&[0x01], "with undo"),
+            (&[0x01, 0x30], "undo 0"),
+        ],
+    );
+    assert_request(
+        &Request::Step(Step::Write { path: "a", value: "pw", secret: true, undo: None }),
+        &[
+            (&[0x02], "request 2"),
+            (&[0x02], "step 2, write"),
+            (&[0x01, 0x61], "path a"),
+            (&[0x02, 0x70, 0x77], "value pw"),
+            (&[0x01], "secret: true"),
+            (&[0x00], "without undo"),
         ],
     );
 }
 
 #[test]
-fn request_2_describe_3_portal() {
+fn request_2_step_3_link() {
     assert_request(
-        &Request::Describe(Description::Portal { address: "::1", port: 3260 }),
+        &Request::Step(Step::Link { target: "t", at: "l" }),
         &[
             (&[0x02], "request 2"),
-            (&[0x03], "description 3, portal"),
-            (&[0x03, 0x3a, 0x3a, 0x31], "address ::1"),
-            (&[0xbc, 0x19], "port 3260"),
-        ],
-    );
-}
-
-#[test]
-fn request_2_describe_4_lun() {
-    assert_request(
-        &Request::Describe(Description::Lun { lun: 5, storage_object: "d0" }),
-        &[
-            (&[0x02], "request 2"),
-            (&[0x04], "description 4, LUN"),
-            (&[0x05], "lun 5"),
-            (&[0x02, 0x64, 0x30], "storage object d0"),
+            (&[0x03], "step 3, link"),
+            (&[0x01, 0x74], "target t"),
+            (&[0x01, 0x6c], "at l"),
         ],
     );
 }
@@ -278,10 +278,11 @@ fn request_3_provision() {
 #[test]
 fn request_4_open_stream() {
     assert_request(
-        &Request::OpenStream { stream: u32::MAX, port: 3260 },
+        &Request::OpenStream { stream: u32::MAX, address: "::1", port: 3260 },
         &[
             (&[0x04], "request 4"),
             (&[0xff, 0xff, 0xff, 0xff, 0x0f], "stream 4294967295"),
+            (&[0x03, 0x3a, 0x3a, 0x31], "address ::1"),
             (&[0xbc, 0x19], "port 3260"),
         ],
     );
@@ -337,6 +338,63 @@ fn request_7_finish() {
 #[test]
 fn request_8_acknowledge() {
     assert_request(&Request::Acknowledge, &[(&[0x08], "request 8")]);
+}
+
+#[test]
+fn request_9_device() {
+    assert_request(
+        &Request::Device(Device {
+            name: "d0",
+            kind: DeviceKind::Disk.code(),
+            over: "s0",
+            size: 512,
+            read_only: true,
+            parameters: Vec::from_slice(&[Parameter { key: "k", value: "v" }]).unwrap(),
+        }),
+        &[
+            (&[0x09], "request 9"),
+            (&[0x02, 0x64, 0x30], "name d0"),
+            (&[0x00], "kind 0, disk"),
+            (&[0x02, 0x73, 0x30], "over s0"),
+            (&[0x80, 0x04], "512 bytes"),
+            (&[0x01], "read only: true"),
+            (&[0x01], "one parameter"),
+            (&[0x01, 0x6b], "key k"),
+            (&[0x01, 0x76], "value v"),
+        ],
+    );
+}
+
+#[test]
+fn request_10_loopback_disk() {
+    assert_request(
+        &Request::LoopbackDisk(LoopbackDisk { tpg: "t/l", lun: 300, serial: "ab", name: "l0" }),
+        &[
+            (&[0x0a], "request 10"),
+            (&[0x03, 0x74, 0x2f, 0x6c], "tpg t/l"),
+            (&[0xac, 0x02], "lun 300"),
+            (&[0x02, 0x61, 0x62], "serial ab"),
+            (&[0x02, 0x6c, 0x30], "name l0"),
+        ],
+    );
+}
+
+#[test]
+fn request_11_change() {
+    assert_request(&Request::Change, &[(&[0x0b], "request 11")]);
+}
+
+#[test]
+fn request_12_read() {
+    assert_request(
+        &Request::Read { number: 1, path: "t", deep: true },
+        &[
+            (&[0x0c], "request 12"),
+            (&[0x01], "number 1"),
+            (&[0x01, 0x74], "path t"),
+            (&[0x01], "deep: true"),
+        ],
+    );
 }
 
 #[test]
@@ -514,6 +572,69 @@ fn event_17_finished() {
 }
 
 #[test]
+fn event_18_device_ready() {
+    assert_event(
+        &Event::DeviceReady { name: "d0", node: "/d", size: 512 },
+        &[
+            (&[0x12], "event 18"),
+            (&[0x02, 0x64, 0x30], "name d0"),
+            (&[0x02, 0x2f, 0x64], "node /d"),
+            (&[0x80, 0x04], "512 bytes"),
+        ],
+    );
+}
+
+#[test]
+fn event_19_changed() {
+    assert_event(
+        &Event::Changed { undone: 2, steps: 3 },
+        &[(&[0x13], "event 19"), (&[0x02], "2 undone"), (&[0x03], "3 steps")],
+    );
+}
+
+#[test]
+fn event_20_change_failed() {
+    assert_event(
+        &Event::ChangeFailed { undone: true },
+        &[(&[0x14], "event 20"), (&[0x01], "undone: true")],
+    );
+}
+
+#[test]
+fn event_21_reading() {
+    assert_event(
+        &Event::Reading { number: 1, path: "t/a", value: "1" },
+        &[
+            (&[0x15], "event 21"),
+            (&[0x01], "number 1"),
+            (&[0x03, 0x74, 0x2f, 0x61], "path t/a"),
+            (&[0x01, 0x31], "value 1"),
+        ],
+    );
+}
+
+#[test]
+fn event_22_read_ended() {
+    assert_event(
+        &Event::ReadEnded { number: 1, problem: "" },
+        &[(&[0x16], "event 22"), (&[0x01], "number 1"), (&[0x00], "problem, empty")],
+    );
+}
+
+#[test]
+fn event_23_finding() {
+    assert_event(
+        &Event::Finding { benchmark: 1, name: "n", text: "t" },
+        &[
+            (&[0x17], "event 23"),
+            (&[0x01], "benchmark 1"),
+            (&[0x01, 0x6e], "name n"),
+            (&[0x01, 0x74], "text t"),
+        ],
+    );
+}
+
+#[test]
 fn phases_have_their_codes() {
     let codes = [
         (Phase::Init, 0),
@@ -545,9 +666,18 @@ fn provocations_have_their_codes() {
 }
 
 #[test]
-fn backstores_have_their_codes() {
-    for (backstore, code) in [(Backstore::Ramdisk, 0), (Backstore::Fileio, 1)] {
-        assert_eq!((backstore.code(), Backstore::from_code(code)), (code, Some(backstore)));
+fn kinds_of_devices_have_their_codes() {
+    let codes = [
+        (DeviceKind::Disk, 0),
+        (DeviceKind::NullBlk, 1),
+        (DeviceKind::Brd, 2),
+        (DeviceKind::Zram, 3),
+        (DeviceKind::Loop, 4),
+        (DeviceKind::Delay, 5),
+        (DeviceKind::Flakey, 6),
+    ];
+    for (kind, code) in codes {
+        assert_eq!((kind.code(), DeviceKind::from_code(code)), (code, Some(kind)));
     }
-    assert_eq!(Backstore::from_code(u32::MAX), None);
+    assert_eq!(DeviceKind::from_code(u32::MAX), None);
 }

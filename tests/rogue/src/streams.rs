@@ -12,7 +12,7 @@ use lunlab_protocol::message::decode;
 use lunlab_protocol::request::Request;
 use lunlab_stream::{Received, Stream};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -97,11 +97,12 @@ fn serve(mut requests: Requests, dialler: &Arc<Dialler>, link: &Arc<Link>) -> Re
     loop {
         let Received::Payload(payload) = requests.receive(None)? else { return Ok(()) };
         match decode::<Request<'_>>(payload) {
-            Ok(Request::OpenStream { stream, port }) => {
+            Ok(Request::OpenStream { stream, port, .. }) => {
+                let portal = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
                 if !std::mem::replace(&mut listening, true) {
                     listen(port, Arc::clone(link), Arc::clone(&connections))?;
                 }
-                portal::open(dialler, link, stream, port)?;
+                portal::open(dialler, link, stream, portal)?;
             }
             Ok(Request::Finish) => {
                 let mut connections = connections.lock().unwrap_or_else(PoisonError::into_inner);
