@@ -10,9 +10,11 @@ use std::time::Instant;
 use super::child::Reporter;
 use super::extents::{Extent, Reads, Stamping, Writes};
 use super::ffi::{DiscoveredTarget, Library};
-use super::job::{Check, Endpoint, ExpectedLun, Failure, FailureKind, Limits, Report, millis};
+use super::job::{
+    Check, Endpoint, ExpectedLun, Failure, FailureKind, Limits, Report, Uncompared, millis,
+};
 use super::link::Link;
-use super::random::{fresh_seed, spread};
+use super::random::{fresh_seed, number, spread};
 use super::scsi::{self, Capacity, Command, Identity};
 use super::stamp::mix;
 
@@ -27,7 +29,7 @@ pub(super) fn run(library: &Library, job: &Check, reporter: &mut Reporter) -> Re
     check_numbers(job)?;
     let mut link = log_in(library, &job.target, &job.limits, reporter)?;
     discover(library, job, reporter)?;
-    check_listed(&mut link, &job.luns)?;
+    list(&mut link, &job.luns)?;
     let seed = job.seed.unwrap_or_else(fresh_seed);
     for expected in &job.luns {
         check_lun(&mut link, job, expected, seed, reporter)?;
@@ -60,10 +62,11 @@ pub(super) fn log_in<'a>(
 
 fn discover(library: &Library, job: &Check, reporter: &mut Reporter) -> Result<(), Failure> {
     let started = Instant::now();
-    let mut link = Link::for_discovery(library, &job.target, &job.limits)?;
+    let chap = job.discovery_chap.as_ref();
+    let mut link = Link::for_discovery(library, &job.target, chap, &job.limits)?;
     let targets = link.discover()?;
     link.logout()?;
-    let portals = portals_of(&targets, &job.target)?;
+    let portals = portals_of(&targets, &job.target, job.tag)?;
     reporter.send(&Report::Discovered {
         ms: reporter.ms(),
         took_ms: millis(started.elapsed()),
@@ -72,35 +75,62 @@ fn discover(library: &Library, job: &Check, reporter: &mut Reporter) -> Result<(
     })
 }
 
-/// Portals listed for our target, of which the one we came by must be one.
-fn portals_of(targets: &[DiscoveredTarget], ours: &Endpoint) -> Result<Vec<String>, Failure> {
+/// Portals listed for our target, of which the one we came by must be one, in the TPG asked for.
+fn portals_of(
+    targets: &[DiscoveredTarget],
+    ours: &Endpoint,
+    tag: Option<u16>,
+) -> Result<Vec<String>, Failure> {
     let attempted = format!("find {} at {} by discovery", ours.iqn, ours.portal);
     let failure = |cause| Err(Failure::new(FailureKind::Discovery, attempted, cause));
     let Some(target) = targets.iter().find(|target| target.name == ours.iqn) else {
         let names: Vec<_> = targets.iter().take(8).map(|target| target.name.as_str()).collect();
         return failure(format!("SendTargets lists only [{}]", names.join(", ")));
     };
-    if target.portals.iter().all(|portal| address_of(portal) != Some(ours.portal)) {
+    let is_ours = |portal: &String| {
+        parse_portal(portal).is_some_and(|(address, its_tag)| {
+            address == ours.portal && tag.is_none_or(|tag| its_tag == Some(tag))
+        })
+    };
+    if !target.portals.iter().any(is_ours) {
         let listed: Vec<_> = target.portals.iter().take(8).map(String::as_str).collect();
-        return failure(format!("SendTargets lists it only at [{}]", listed.join(", ")));
+        let wanted = tag.map(|tag| format!(" and not with TPG {tag}")).unwrap_or_default();
+        let listed = listed.join(", ");
+        return failure(format!("SendTargets lists it only at [{listed}]{wanted}"));
     }
     Ok(target.portals.iter().take(16).cloned().collect())
 }
 
-/// The address in `address:port,tag` (RFC 7143 13.8).
-fn address_of(portal: &str) -> Option<SocketAddr> {
-    portal.split(',').next()?.parse().ok()
+/// `address:port,tag` (RFC 7143 13.8).
+fn parse_portal(portal: &str) -> Option<(SocketAddr, Option<u16>)> {
+    let (address, tag) = portal.split_once(',').unwrap_or((portal, ""));
+    Some((address.parse().ok()?, tag.parse().ok()))
 }
 
 /// LUN 0 answers REPORT LUNS also where it is no logical unit (SPC-4 6.33).
-fn check_listed(link: &mut Link<'_>, expected: &[ExpectedLun]) -> Result<(), Failure> {
-    let len = usize::from(scsi::REPORT_LUNS_LEN);
-    let listed = scsi::parse_luns(&insist(link, 0, "REPORT LUNS", &scsi::report_luns(), len)?);
-    match expected.iter().find(|expected| !listed.contains(&expected.lun)) {
+fn list(link: &mut Link<'_>, expected: &[ExpectedLun]) -> Result<(), Failure> {
+    let len = scsi::report_luns_len(expected.len());
+    let data = insist(link, 0, "REPORT LUNS", &scsi::report_luns(len), number(len))?;
+    compare_lists(&scsi::parse_luns(&data), expected)
+}
+
+/// An initiator must see all that was asked for, and nothing else.
+fn compare_lists(listed: &[u16], expected: &[ExpectedLun]) -> Result<(), Failure> {
+    // where there is no logical unit at all, LUN 0 is listed (SPC-4 6.33)
+    if expected.is_empty() && listed == [0] {
+        return Ok(());
+    }
+    let missing = expected.iter().map(|expected| expected.lun).find(|lun| !listed.contains(lun));
+    if let Some(lun) = missing {
+        let cause = format!("REPORT LUNS lists only {listed:?}");
+        return Err(Failure::new(FailureKind::Lun, format!("find LUN {lun}"), cause));
+    }
+    let unasked = |lun: &&u16| expected.iter().all(|expected| expected.lun != **lun);
+    match listed.iter().find(unasked) {
         None => Ok(()),
-        Some(ExpectedLun { lun, .. }) => {
-            let cause = format!("REPORT LUNS lists only {listed:?}");
-            Err(Failure::new(FailureKind::Lun, format!("find LUN {lun}"), cause))
+        Some(lun) => {
+            let cause = format!("REPORT LUNS lists LUN {lun} too");
+            Err(Failure::new(FailureKind::Lun, "compare the LUNs this initiator sees", cause))
         }
     }
 }
@@ -113,35 +143,68 @@ fn check_lun(
     reporter: &mut Reporter,
 ) -> Result<(), Failure> {
     let lun = expected.lun;
-    let capacity = prepare_lun(link, lun, reporter)?;
-    if capacity.bytes() != expected.bytes {
-        let cause = format!("expected {} bytes, got {}", expected.bytes, capacity.bytes());
-        return Err(Failure::new(
-            FailureKind::Lun,
-            format!("compare the size of LUN {lun}"),
-            cause,
-        ));
+    if !expected.ready {
+        return check_not_ready(link, lun, reporter);
     }
+    let capacity = prepare_lun(link, lun, reporter)?;
+    same(lun, "size", format!("{} bytes", expected.bytes), format!("{} bytes", capacity.bytes()))?;
+    if let Some(serial) = &expected.serial {
+        same(lun, "serial number", serial.clone(), read_serial(link, lun)?)?;
+    }
+    let words = |read_only| if read_only { "read-only" } else { "writable" }.to_owned();
+    let write_protected = read_write_protection(link, lun)?;
+    same(lun, "access", words(expected.read_only), words(write_protected))?;
     let nonce = mix(seed ^ mix(u64::from(lun)));
     let stamping = Stamping { lun, block_len: capacity.block_len, nonce };
     let lbas = spread(capacity.blocks, job.positions, nonce);
-    write_and_read_back(link, stamping, &lbas)?;
-    let blocks = u64::try_from(lbas.len()).unwrap_or_default();
-    let bytes = blocks * u64::from(capacity.block_len);
-    reporter.send(&Report::Verified { ms: reporter.ms(), lun, blocks, bytes })
+    let uncompared = expected.uncompared();
+    write_and_read_back(link, stamping, &lbas, uncompared)?;
+    let (ms, blocks) = (reporter.ms(), u64::try_from(lbas.len()).unwrap_or_default());
+    reporter.send(&match uncompared {
+        Some(because) => Report::Uncompared { ms, lun, blocks, because },
+        None => {
+            let bytes = blocks * u64::from(capacity.block_len);
+            Report::Verified { ms, lun, blocks, bytes }
+        }
+    })
+}
+
+fn same(lun: u16, what: &str, expected: String, found: String) -> Result<(), Failure> {
+    if expected == found {
+        return Ok(());
+    }
+    let attempted = format!("compare the {what} of LUN {lun}");
+    Err(Failure::new(FailureKind::Lun, attempted, format!("expected {expected}, got {found}")))
+}
+
+/// A LUN in an ALUA state without access says who it is, and that it is not ready.
+fn check_not_ready(link: &mut Link<'_>, lun: u16, reporter: &mut Reporter) -> Result<(), Failure> {
+    identify(link, lun)?;
+    match insist(link, lun, "TEST UNIT READY", &scsi::test_unit_ready(), 0) {
+        Ok(_) => same(lun, "access", "not ready".to_owned(), "ready".to_owned()),
+        Err(failure) if failure.kind == FailureKind::Command => {
+            let (ms, because) = (reporter.ms(), Uncompared::NotReady);
+            reporter.send(&Report::Uncompared { ms, lun, blocks: 0, because })
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 fn write_and_read_back(
     link: &mut Link<'_>,
     stamping: Stamping,
     lbas: &[u64],
+    uncompared: Option<Uncompared>,
 ) -> Result<(), Failure> {
     let Stamping { lun, .. } = stamping;
     let buffers = (DEPTH.min(lbas.len()), stamping.bytes(1));
-    let extents = lbas.iter().map(|lba| Extent { lba: *lba, blocks: 1 });
-    let mut writes = Writes { extents, stamping };
-    link.drive(lun, &format!("write LUN {lun}"), buffers, &mut writes)?;
-    let mut reads = Reads { lbas: lbas.iter().copied(), stamping };
+    if matches!(uncompared, None | Some(Uncompared::Nothing)) {
+        let extents = lbas.iter().map(|lba| Extent { lba: *lba, blocks: 1 });
+        let mut writes = Writes { extents, stamping };
+        link.drive(lun, &format!("write LUN {lun}"), buffers, &mut writes)?;
+    }
+    let compared = uncompared.is_none();
+    let mut reads = Reads { lbas: lbas.iter().copied(), stamping, compared };
     link.drive(lun, &format!("read LUN {lun}"), buffers, &mut reads)
 }
 
@@ -151,13 +214,7 @@ pub(super) fn prepare_lun(
     lun: u16,
     reporter: &mut Reporter,
 ) -> Result<Capacity, Failure> {
-    // INQUIRY comes first: it is answered also where there is no logical unit, and says so
-    let data = insist(link, lun, "INQUIRY", &scsi::inquiry(), usize::from(scsi::INQUIRY_LEN))?;
-    let found = Identity::parse(&data);
-    let not_a_disk = |cause: scsi::NotADisk| {
-        Failure::new(FailureKind::Lun, format!("identify LUN {lun}"), cause.to_string())
-    };
-    let Identity { vendor, product, revision } = found.map_err(not_a_disk)?;
+    let Identity { vendor, product, revision } = identify(link, lun)?;
     insist(link, lun, "TEST UNIT READY", &scsi::test_unit_ready(), 0)?;
     let capacity = read_capacity(link, lun)?;
     reporter.send(&Report::Capacity {
@@ -168,6 +225,14 @@ pub(super) fn prepare_lun(
         identity: format!("{vendor} {product} {revision}").trim_end().to_owned(),
     })?;
     Ok(capacity)
+}
+
+/// INQUIRY comes first: it is answered also where there is no logical unit, and says so.
+fn identify(link: &mut Link<'_>, lun: u16) -> Result<Identity, Failure> {
+    let data = insist(link, lun, "INQUIRY", &scsi::inquiry(), usize::from(scsi::INQUIRY_LEN))?;
+    Identity::parse(&data).map_err(|cause| {
+        Failure::new(FailureKind::Lun, format!("identify LUN {lun}"), cause.to_string())
+    })
 }
 
 /// A fresh session is told of power-on and the like: one unit attention for each command it sends.
@@ -190,11 +255,26 @@ fn insist(
 
 fn read_capacity(link: &mut Link<'_>, lun: u16) -> Result<Capacity, Failure> {
     let len = usize::from(scsi::CAPACITY_LEN);
-    let data = link.execute(lun, "READ CAPACITY (16)", &scsi::read_capacity(), len)?;
-    Capacity::parse(&data).ok_or_else(|| {
-        let attempted = format!("READ CAPACITY (16) on LUN {lun}");
-        Failure::new(FailureKind::Lun, attempted, "the answer makes no sense")
-    })
+    let name = "READ CAPACITY (16)";
+    let data = link.execute(lun, name, &scsi::read_capacity(), len)?;
+    Capacity::parse(&data).ok_or_else(|| senseless(lun, name))
+}
+
+fn read_serial(link: &mut Link<'_>, lun: u16) -> Result<String, Failure> {
+    let (name, len) = ("INQUIRY for the serial number", usize::from(scsi::SERIAL_LEN));
+    let data = link.execute(lun, name, &scsi::inquiry_serial(), len)?;
+    scsi::parse_serial(&data).ok_or_else(|| senseless(lun, name))
+}
+
+fn read_write_protection(link: &mut Link<'_>, lun: u16) -> Result<bool, Failure> {
+    let (name, len) = ("MODE SENSE (6)", usize::from(scsi::MODE_SENSE_LEN));
+    let data = link.execute(lun, name, &scsi::mode_sense(), len)?;
+    scsi::parse_write_protection(&data).ok_or_else(|| senseless(lun, name))
+}
+
+fn senseless(lun: u16, command: &str) -> Failure {
+    let attempted = format!("{command} on LUN {lun}");
+    Failure::new(FailureKind::Lun, attempted, "the answer makes no sense")
 }
 
 #[cfg(test)]
@@ -202,11 +282,7 @@ mod tests {
     use super::*;
 
     fn ours() -> Endpoint {
-        Endpoint {
-            portal: "127.0.0.1:4000".parse().unwrap(),
-            iqn: "iqn.x:ours".into(),
-            initiator: String::new(),
-        }
+        Endpoint::new("127.0.0.1:4000".parse().unwrap(), "iqn.x:ours")
     }
 
     fn listed(name: &str, portals: &[&str]) -> DiscoveredTarget {
@@ -218,13 +294,14 @@ mod tests {
     fn our_target_is_found_at_our_portal() {
         let others = listed("iqn.x:other", &["127.0.0.1:4000,1"]);
         let mine = listed("iqn.x:ours", &["[::1]:4000,1", "127.0.0.1:4000,1"]);
-        let portals = portals_of(&[others, mine], &ours()).unwrap();
+        let portals = portals_of(&[others, mine], &ours(), Some(1)).unwrap();
         assert_eq!(portals, ["[::1]:4000,1", "127.0.0.1:4000,1"]);
     }
 
     #[test]
     fn a_target_that_is_not_listed_is_a_failure_that_lists_the_others() {
-        let failure = portals_of(&[listed("iqn.x:a", &[]), listed("iqn.x:b", &[])], &ours());
+        let others = [listed("iqn.x:a", &[]), listed("iqn.x:b", &[])];
+        let failure = portals_of(&others, &ours(), None);
         let text = failure.unwrap_err().to_string();
         let expected = "find iqn.x:ours at 127.0.0.1:4000 by discovery: \
                         SendTargets lists only [iqn.x:a, iqn.x:b]";
@@ -234,9 +311,33 @@ mod tests {
     #[test]
     fn an_address_that_leads_elsewhere_is_a_failure() {
         for portal in ["10.0.2.15:4000,1", "127.0.0.1:3260,1", "nonsense"] {
-            let failure = portals_of(&[listed("iqn.x:ours", &[portal])], &ours()).unwrap_err();
+            let listed = [listed("iqn.x:ours", &[portal])];
+            let failure = portals_of(&listed, &ours(), None).unwrap_err();
             assert_eq!(failure.kind, FailureKind::Discovery);
             assert!(failure.cause.contains(portal), "{failure}");
         }
+    }
+
+    #[test]
+    fn our_portal_in_another_tpg_is_a_failure() {
+        let target = [listed("iqn.x:ours", &["[::1]:4000,2", "127.0.0.1:4000,1"])];
+        assert!(portals_of(&target, &ours(), Some(1)).is_ok());
+        let failure = portals_of(&target, &ours(), Some(2)).unwrap_err();
+        assert!(failure.cause.ends_with("127.0.0.1:4000,1] and not with TPG 2"), "{failure}");
+        let portal = "[::1]:4000".parse().unwrap();
+        let by_ipv6 = Endpoint { portal, ..ours() };
+        assert!(portals_of(&target, &by_ipv6, Some(2)).is_ok());
+    }
+
+    #[test]
+    fn luns_nobody_asked_for_are_a_failure_and_so_are_missing_ones() {
+        let expected = [0, 5].map(|lun| ExpectedLun::new(lun, 512));
+        assert_eq!(compare_lists(&[5, 0], &expected), Ok(()));
+        let missing = compare_lists(&[0, 6], &expected).unwrap_err().to_string();
+        assert_eq!(missing, "find LUN 5: REPORT LUNS lists only [0, 6]");
+        let unasked = compare_lists(&[0, 5, 7], &expected).unwrap_err().to_string();
+        assert!(unasked.ends_with("REPORT LUNS lists LUN 7 too"), "{unasked}");
+        assert_eq!(compare_lists(&[0], &[]), Ok(()), "the LUN that is always there");
+        assert!(compare_lists(&[1], &[]).is_err());
     }
 }

@@ -8,39 +8,46 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::ffi::{LIBRARY_NAMES, Library};
 use super::job::{Failure, FailureKind, Job, Report, millis, read_message, to_line};
+use super::parent::Loaded;
 use super::{check, randread};
 
 /// Exit code where the host lacks something.
 const ENVIRONMENT: u8 = 3;
 
-/// Runs jobs until stdin ends. Exit code 0, or 1 after a job that failed, or 3 without libiscsi.
+/// Runs jobs until stdin ends. Exit code 0, or after jobs that failed that of the last one: 3 where
+/// the host lacks something, libiscsi or what a job needs of it, else 1.
 pub fn main() -> ExitCode {
     let mut reporter = Reporter { job_started: Instant::now() };
     match serve(&mut reporter) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(kind)) => exit_code(kind),
         Err(failure) => {
-            let code = match failure.kind {
-                FailureKind::Environment => ExitCode::from(ENVIRONMENT),
-                _ => ExitCode::FAILURE,
-            };
+            let code = exit_code(failure.kind);
             // if the parent is gone, the exit code is all that is left to say it with
             reporter.send(&Report::Failed(failure)).map_or(ExitCode::FAILURE, |()| code)
         }
     }
 }
 
-/// Whether all jobs went well.
-fn serve(reporter: &mut Reporter) -> Result<bool, Failure> {
+fn exit_code(kind: FailureKind) -> ExitCode {
+    match kind {
+        FailureKind::Environment => ExitCode::from(ENVIRONMENT),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// How the last job that failed did.
+fn serve(reporter: &mut Reporter) -> Result<Option<FailureKind>, Failure> {
     let library = load(LIBRARY_NAMES)?;
-    reporter.send(&Report::Ready { library: library.path.clone() })?;
+    let Loaded { library: path, data_digest } = library.loaded();
+    reporter.send(&Report::Ready { library: path, data_digest })?;
     let mut stdin = BufReader::new(io::stdin().lock());
-    let mut all_well = true;
+    let mut failed = None;
     loop {
         let job = read_message::<Job>(&mut stdin)
             .map_err(|error| Failure::new(FailureKind::Usage, "read a job", error.to_string()))?;
-        let Some(job) = job else { return Ok(all_well) };
-        all_well &= run(&library, &job, reporter)?;
+        let Some(job) = job else { return Ok(failed) };
+        failed = run(&library, &job, reporter)?.or(failed);
     }
 }
 
@@ -52,16 +59,24 @@ fn load(names: &[&str]) -> Result<Library, Failure> {
 }
 
 /// Runs one job; an error is the end of the child, not only of the job.
-fn run(library: &Library, job: &Job, reporter: &mut Reporter) -> Result<bool, Failure> {
+fn run(
+    library: &Library,
+    job: &Job,
+    reporter: &mut Reporter,
+) -> Result<Option<FailureKind>, Failure> {
     reporter.job_started = Instant::now();
     let result = match job {
         Job::Check(check) => check::run(library, check, reporter),
         Job::Randread(randread) => randread::run(library, randread, reporter),
     };
     match result {
-        Ok(()) => reporter.send(&Report::Done { ms: reporter.ms() }).map(|()| true),
+        Ok(()) => reporter.send(&Report::Done { ms: reporter.ms() }).map(|()| None),
         Err(failure) if failure.kind == FailureKind::Stopped => Err(failure),
-        Err(failure) => reporter.send(&Report::Failed(failure)).map(|()| false),
+        Err(failure) => {
+            let kind = failure.kind;
+            let report = Report::Failed(failure.without_secrets(job));
+            reporter.send(&report).map(|()| Some(kind))
+        }
     }
 }
 

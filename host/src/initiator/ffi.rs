@@ -24,6 +24,8 @@ use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::access::{Chap, Digest};
+use super::parent::Loaded;
 use super::scsi::{Command, Direction, address};
 
 /// Names to try, the ABIs that were checked first. 7 is libiscsi 1.13 to 1.19.
@@ -70,10 +72,14 @@ struct RawTarget {
 /// `iscsi_command_cb`: context, status, data that depends on the status, our pointer.
 type Callback = unsafe extern "C" fn(*mut Context, c_int, *mut c_void, *mut c_void);
 
+/// `iscsi_set_data_digest`, which libiscsi has only since its 1.20.
+type SetDataDigest = unsafe extern "C" fn(*mut Context, c_int) -> c_int;
+
 macro_rules! api {
     ($($name:ident: fn($($argument:ty),*) $(-> $result:ty)?;)*) => {
         struct Api {
             $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
+            set_data_digest: Option<SetDataDigest>,
         }
 
         impl Api {
@@ -88,6 +94,12 @@ macro_rules! api {
                         };
                         *symbol?
                     },)*
+                    set_data_digest: {
+                        // SAFETY: as above.
+                        let symbol =
+                            unsafe { library.get::<SetDataDigest>("iscsi_set_data_digest") };
+                        symbol.ok().map(|symbol| *symbol)
+                    },
                 })
             }
         }
@@ -99,6 +111,9 @@ api! {
     iscsi_destroy_context: fn(*mut Context) -> c_int;
     iscsi_set_targetname: fn(*mut Context, *const c_char) -> c_int;
     iscsi_set_session_type: fn(*mut Context, c_int) -> c_int;
+    iscsi_set_initiator_username_pwd: fn(*mut Context, *const c_char, *const c_char) -> c_int;
+    iscsi_set_target_username_pwd: fn(*mut Context, *const c_char, *const c_char) -> c_int;
+    iscsi_set_header_digest: fn(*mut Context, c_int) -> c_int;
     iscsi_set_noautoreconnect: fn(*mut Context, c_int);
     iscsi_set_reconnect_max_retries: fn(*mut Context, c_int);
     iscsi_get_error: fn(*mut Context) -> *const c_char;
@@ -144,6 +159,11 @@ impl Library {
         // never unloaded: `api` stays callable
         std::mem::forget(library);
         Ok(Self { api, path: mapped_path(name) })
+    }
+
+    /// What it can do.
+    pub(super) fn loaded(&self) -> Loaded {
+        Loaded { library: self.path.clone(), data_digest: self.api.set_data_digest.is_some() }
     }
 }
 
@@ -240,6 +260,26 @@ pub(super) enum SessionType<'a> {
     Normal { target: &'a str },
 }
 
+/// How to log in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms<'a> {
+    pub(super) initiator: &'a str,
+    pub(super) session_type: SessionType<'a>,
+    pub(super) chap: Option<&'a Chap>,
+    pub(super) header_digest: Digest,
+    pub(super) data_digest: Digest,
+}
+
+/// `enum iscsi_header_digest`: what a login offers, in the order of preference.
+fn digest_number(digest: Digest) -> c_int {
+    match digest {
+        Digest::None => 0,
+        // "None,CRC32C"
+        Digest::Any => 1,
+        Digest::Crc32c => 3,
+    }
+}
+
 struct Flight {
     task: NonNull<Task>,
     buffer: *mut [u8],
@@ -263,13 +303,9 @@ pub(super) struct Session {
 
 impl Session {
     /// A session that is not yet connected, and that never reconnects by itself.
-    pub(super) fn new(
-        library: &Library,
-        initiator: &str,
-        session_type: SessionType<'_>,
-    ) -> Result<Self, String> {
+    pub(super) fn new(library: &Library, terms: &Terms<'_>) -> Result<Self, String> {
         let api = library.api;
-        let name = c_string(initiator)?;
+        let name = c_string(terms.initiator)?;
         // SAFETY: the name is a C string, and the library copies it.
         let context = unsafe { (api.iscsi_create_context)(name.as_ptr()) };
         let context = NonNull::new(context).ok_or("out of memory")?;
@@ -283,7 +319,9 @@ impl Session {
             flights: Vec::new(),
             free: Vec::new(),
         };
-        session.configure(session_type)?;
+        session.configure(terms.session_type)?;
+        session.configure_digests(terms)?;
+        terms.chap.map_or(Ok(()), |chap| session.configure_chap(chap))?;
         Ok(session)
     }
 
@@ -305,6 +343,40 @@ impl Session {
         // SAFETY: the context is live.
         unsafe { (api.iscsi_set_reconnect_max_retries)(context, 0) };
         Ok(())
+    }
+
+    fn configure_digests(&self, terms: &Terms<'_>) -> Result<(), String> {
+        let (api, context) = (self.api, self.context.as_ptr());
+        let header = digest_number(terms.header_digest);
+        // SAFETY: the context is live.
+        self.check(unsafe { (api.iscsi_set_header_digest)(context, header) })?;
+        match (terms.data_digest, api.set_data_digest) {
+            // without the function, no data digest is all there is
+            (Digest::Any, _) | (Digest::None, None) => Ok(()),
+            (Digest::Crc32c, None) => Err("the library has no data digest".to_owned()),
+            (digest, Some(set)) => {
+                let data = digest_number(digest);
+                // SAFETY: the context is live.
+                self.check(unsafe { set(context, data) })
+            }
+        }
+    }
+
+    fn configure_chap(&self, chap: &Chap) -> Result<(), String> {
+        let (api, context) = (self.api, self.context.as_ptr());
+        let (user, password) = (c_string(&chap.userid)?, c_string(chap.password.reveal())?);
+        // SAFETY: the context is live, and the library copies both.
+        let result = unsafe {
+            (api.iscsi_set_initiator_username_pwd)(context, user.as_ptr(), password.as_ptr())
+        };
+        self.check(result)?;
+        let Some(mutual) = &chap.mutual else { return Ok(()) };
+        let (user, password) = (c_string(&mutual.userid)?, c_string(mutual.password.reveal())?);
+        // SAFETY: as above.
+        let result = unsafe {
+            (api.iscsi_set_target_username_pwd)(context, user.as_ptr(), password.as_ptr())
+        };
+        self.check(result)
     }
 
     fn check(&self, result: c_int) -> Result<(), String> {

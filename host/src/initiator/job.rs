@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::access::{Chap, Digest, Secret, mask};
+
 /// Longest line either side accepts, its newline included.
 pub const MAX_LINE: usize = 64 * 1024;
 
@@ -24,13 +26,33 @@ pub enum Job {
     Randread(Randread),
 }
 
-/// Discovery, login, and for each LUN: identity, size, and stamped blocks written and read back.
+impl Job {
+    /// Every secret it carries.
+    fn secrets(&self) -> Vec<Secret> {
+        let (target, discovery) = match self {
+            Self::Check(check) => (&check.target, check.discovery_chap.as_ref()),
+            Self::Randread(randread) => (&randread.target, None),
+        };
+        let all = target.chap.iter().chain(discovery);
+        all.flat_map(Chap::secrets).cloned().collect()
+    }
+}
+
+/// Discovery, login, and for each LUN: identity, size, whether it may be written, and blocks
+/// written and read back. It sees a target as one initiator does: where several are to see
+/// different things, or there are several targets, TPGs or portals, each has a check of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
     /// Where the target is.
     pub target: Endpoint,
-    /// The LUNs the target must have; their contents are overwritten in places.
+    /// Credentials for discovery, which LIO keeps apart from those of targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovery_chap: Option<Chap>,
+    /// Tag of the TPG that SendTargets must name with our portal; absent, any will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<u16>,
+    /// The LUNs this initiator must see: these and no others.
     pub luns: Vec<ExpectedLun>,
     /// Logical blocks written and read back on each LUN: first, last, middle and random ones.
     #[serde(default = "default_positions")]
@@ -43,14 +65,32 @@ pub struct Check {
     pub limits: Limits,
 }
 
-/// Random reads, each compared with what was written to that address first.
+impl Check {
+    /// A check of these LUNs with the defaults for all else.
+    pub fn new(target: Endpoint, luns: Vec<ExpectedLun>) -> Self {
+        Self {
+            target,
+            discovery_chap: None,
+            tag: None,
+            luns,
+            positions: default_positions(),
+            seed: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Random reads, each compared with what was written to that address first, where that may be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Randread {
     /// Where the target is.
     pub target: Endpoint,
-    /// The LUN to read; its first `region_bytes` are overwritten.
+    /// The LUN to read; its first `region_bytes` are overwritten, unless `contents` has it otherwise.
     pub lun: u16,
+    /// What may be done to what is on it; only if it is disposable are reads compared.
+    #[serde(default)]
+    pub contents: Contents,
     /// Bytes per read, a multiple of the LUN's logical block.
     pub block_size: u32,
     /// Reads in flight, 1 to 1024.
@@ -98,9 +138,30 @@ pub struct Endpoint {
     /// Name of the initiator.
     #[serde(default = "default_initiator")]
     pub initiator: String,
+    /// Credentials to log in with; absent, the login offers no authentication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chap: Option<Chap>,
+    /// Digest of headers.
+    #[serde(default, skip_serializing_if = "Digest::is_any")]
+    pub header_digest: Digest,
+    /// Digest of data; [`Digest::Crc32c`] needs a libiscsi that has it ([`super::Loaded`] knows).
+    #[serde(default, skip_serializing_if = "Digest::is_any")]
+    pub data_digest: Digest,
 }
 
 impl Endpoint {
+    /// A target that wants no credentials, to be logged in to under our own name.
+    pub fn new(portal: SocketAddr, iqn: impl Into<String>) -> Self {
+        Self {
+            portal,
+            iqn: iqn.into(),
+            initiator: default_initiator(),
+            chap: None,
+            header_digest: Digest::Any,
+            data_digest: Digest::Any,
+        }
+    }
+
     /// Refuses names that no target can have (RFC 7143 4.2.7): they would be cut or misread on the
     /// way.
     pub(super) fn check(&self) -> Result<(), Failure> {
@@ -112,7 +173,7 @@ impl Endpoint {
                 return Err(Failure::new(FailureKind::Usage, attempted, cause));
             }
         }
-        Ok(())
+        self.chap.as_ref().map_or(Ok(()), Chap::check)
     }
 }
 
@@ -131,6 +192,85 @@ pub struct ExpectedLun {
     pub lun: u16,
     /// Its exact size in bytes.
     pub bytes: u64,
+    /// Whether it must be write-protected; nothing is written to it then.
+    #[serde(default)]
+    pub read_only: bool,
+    /// What may be done to what is on it.
+    #[serde(default)]
+    pub contents: Contents,
+    /// Whether it is accessible; one whose ALUA state is standby, say, must answer that it is not
+    /// ready, and that is all that is looked at.
+    #[serde(default = "yes")]
+    pub ready: bool,
+    /// The unit serial number it must have; absent, any will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl ExpectedLun {
+    /// A LUN that may be written to, and whose contents are nobody's.
+    pub fn new(lun: u16, bytes: u64) -> Self {
+        let (read_only, contents) = (false, Contents::default());
+        Self { lun, bytes, read_only, contents, ready: true, serial: None }
+    }
+
+    /// Why what is read there is not compared with what was written; `None` when it is.
+    pub(super) fn uncompared(&self) -> Option<Uncompared> {
+        if self.read_only { Some(Uncompared::ReadOnly) } else { self.contents.uncompared() }
+    }
+}
+
+/// What may be done to the contents of a LUN.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Contents {
+    /// Blocks are overwritten, and compared with what was written.
+    #[default]
+    Disposable,
+    /// They are somebody's: nothing is written.
+    Kept,
+    /// It keeps nothing (a null block device without memory): blocks are written and read, but not
+    /// compared.
+    Nothing,
+}
+
+impl Contents {
+    pub(super) fn uncompared(self) -> Option<Uncompared> {
+        match self {
+            Self::Disposable => None,
+            Self::Kept => Some(Uncompared::Kept),
+            Self::Nothing => Some(Uncompared::Nothing),
+        }
+    }
+}
+
+/// Why the blocks of a LUN were read but not compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Uncompared {
+    /// It is write-protected, as it should be.
+    ReadOnly,
+    /// Its contents are to be kept.
+    Kept,
+    /// It keeps nothing of what is written.
+    Nothing,
+    /// It is not ready, as it should be.
+    NotReady,
+}
+
+impl fmt::Display for Uncompared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReadOnly => "read but not written: it is read-only",
+            Self::Kept => "read but not written: its contents are kept",
+            Self::NotReady => "read: it is not ready, as its access state has it",
+            Self::Nothing => "written and read but not compared: it keeps no data",
+        })
+    }
 }
 
 /// Deadlines of the phases, in milliseconds.
@@ -169,6 +309,9 @@ pub enum Report {
     Ready {
         /// The file libiscsi was loaded from.
         library: String,
+        /// Whether that library can ask for data digests.
+        #[serde(default)]
+        data_digest: bool,
     },
     /// The login was answered with success.
     LoggedIn {
@@ -213,6 +356,17 @@ pub enum Report {
         blocks: u64,
         /// Bytes compared.
         bytes: u64,
+    },
+    /// Blocks were read, or written and read, but there was nothing to compare.
+    Uncompared {
+        /// When.
+        ms: f64,
+        /// Logical unit number.
+        lun: u16,
+        /// Logical blocks read.
+        blocks: u64,
+        /// Why.
+        because: Uncompared,
     },
     /// The region of a benchmark is written.
     Stamped {
@@ -331,6 +485,14 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// The same without the secrets of the job, which the library or the target may have quoted.
+    pub(super) fn without_secrets(self, job: &Job) -> Self {
+        let secrets = job.secrets();
+        let masked = |text: &String| mask(text, &secrets);
+        let (attempted, cause) = (masked(&self.attempted), masked(&self.cause));
+        Self { attempted, cause, hint: self.hint.as_ref().map(masked), ..self }
+    }
+
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         self.hint.clone()
@@ -389,6 +551,11 @@ pub(super) fn read_message<T: DeserializeOwned>(
 fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T, LineError> {
     serde_json::from_slice(line).map_err(|cause| {
         let text = String::from_utf8_lossy(line);
+        // the parser may quote a value, and cannot know which are secrets
+        if text.contains("password") {
+            let cause = format!("wrong at its byte {}", cause.column());
+            return LineError::Garbage { excerpt: "a line with a password".to_owned(), cause };
+        }
         let excerpt = text.trim_end().chars().take(80).flat_map(char::escape_debug).collect();
         LineError::Garbage { excerpt, cause: cause.to_string() }
     })
@@ -407,12 +574,24 @@ pub(super) fn to_line(message: &impl Serialize) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::initiator::access::Mutual;
 
     fn endpoint() -> Endpoint {
+        Endpoint::new("127.0.0.1:3260".parse().unwrap(), "iqn.2020-01.org.example:t")
+    }
+
+    const CANARY: &str = "canary-51c0ffee";
+
+    fn protected() -> Endpoint {
+        let password = Secret::new(CANARY);
+        let mutual =
+            Some(Mutual { userid: "t".into(), password: Secret::new(format!("{CANARY}2")) });
         Endpoint {
-            portal: "127.0.0.1:3260".parse().unwrap(),
-            iqn: "iqn.2020-01.org.example:t".into(),
-            initiator: default_initiator(),
+            initiator: "iqn.x:i".into(),
+            chap: Some(Chap { userid: "u".into(), password, mutual }),
+            header_digest: Digest::Crc32c,
+            data_digest: Digest::None,
+            ..endpoint()
         }
     }
 
@@ -440,19 +619,26 @@ mod tests {
 
     #[test]
     fn jobs_survive_the_wire() {
-        let luns = vec![ExpectedLun { lun: 255, bytes: u64::MAX }];
-        let (target, limits) = (endpoint(), Limits { connect_ms: 1, ..Limits::default() });
+        let kept = ExpectedLun {
+            contents: Contents::Kept,
+            serial: Some("s".into()),
+            ..ExpectedLun::new(1, 512)
+        };
+        let luns = vec![ExpectedLun { read_only: true, ..ExpectedLun::new(255, u64::MAX) }, kept];
+        let (target, limits) = (protected(), Limits { connect_ms: 1, ..Limits::default() });
         round_trip(&[
             Job::Check(Check {
-                target: target.clone(),
-                luns,
+                discovery_chap: target.chap.clone(),
+                tag: Some(65_535),
                 positions: 3,
                 seed: Some(u64::MAX),
                 limits,
+                ..Check::new(target.clone(), luns)
             }),
             Job::Randread(Randread {
                 target,
                 lun: 0,
+                contents: Contents::Nothing,
                 block_size: 4096,
                 queue_depth: 32,
                 seconds: 2.5,
@@ -469,7 +655,8 @@ mod tests {
     fn reports_survive_the_wire() {
         let failure = Failure::new(FailureKind::Login, "log in", "no\nwith \"quotes\"");
         round_trip(&[
-            Report::Ready { library: "/usr/lib/libiscsi.so.7".into() },
+            Report::Ready { library: "/usr/lib/libiscsi.so.7".into(), data_digest: true },
+            Report::Uncompared { ms: 4.0, lun: 1, blocks: 3, because: Uncompared::Nothing },
             Report::LoggedIn { ms: 1.5, monotonic_ns: u64::MAX, connect_ms: 0.1 },
             Report::Discovered { ms: 2.0, took_ms: 0.5, targets: 1, portals: vec!["a".into()] },
             Report::Capacity {
@@ -518,6 +705,37 @@ mod tests {
         ] {
             let error = parse::<Job>(line.as_bytes()).unwrap_err().to_string();
             assert!(error.contains("not understood") && !error.contains('\u{1b}'), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_job_shows_its_secrets_nowhere_but_in_its_line() {
+        let mut check = Check::new(protected(), Vec::new());
+        check.discovery_chap = protected().chap;
+        let job = Job::Check(check);
+        assert!(!format!("{job:?} {job:#?}").contains("canary"));
+        assert_eq!(job.secrets().len(), 4);
+        let line = String::from_utf8(to_line(&job).unwrap()).unwrap();
+        assert_eq!(line.matches(CANARY).count(), 4, "{line}");
+        let failure = Failure::new(FailureKind::Login, "log in", format!("no {CANARY}2 here"))
+            .with_hint(format!("is it {CANARY}?"))
+            .without_secrets(&job);
+        let shown = format!("{failure} {failure:?} {}", failure.hint().unwrap());
+        assert!(shown.contains("***") && !shown.contains("canary"), "{shown}");
+    }
+
+    #[test]
+    fn a_line_with_a_password_is_not_quoted() {
+        let line =
+            String::from_utf8(to_line(&Job::Check(Check::new(protected(), vec![]))).unwrap());
+        let line = line.unwrap();
+        let swapped = line.replace("\"userid\":\"u\"", &format!("\"userid\":[\"{CANARY}\"]"));
+        let unknown = line.replace("\"luns\"", &format!("\"{CANARY}\""));
+        let cut = line[..line.len() - 4].to_owned();
+        for bad in [swapped, unknown, cut, line.replace("\"job\"", "\"jib\"")] {
+            let error = parse::<Job>(bad.as_bytes()).unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains("password") && !shown.contains("canary"), "{shown}");
         }
     }
 

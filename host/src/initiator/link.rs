@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::ffi::{Completion, DiscoveredTarget, Event, Library, Refusal, Session, SessionType};
+use super::access::{Chap, Digest};
+use super::ffi::{
+    Completion, DiscoveredTarget, Event, Library, Refusal, Session, SessionType, Terms,
+};
 use super::job::{Endpoint, Failure, FailureKind, Limits};
 use super::login_status;
 use super::scsi::Command;
@@ -100,12 +103,16 @@ fn deadline(from: Instant, limit_ms: u64) -> Instant {
     from.checked_add(Duration::from_millis(limit_ms)).unwrap_or(from + day)
 }
 
-fn refused_login(wait: &Wait<'_>, refusal: Refusal) -> Failure {
+/// The target's refusal in words, or ours, where it is the target that did not prove itself.
+fn refused_login(wait: &Wait<'_>, refusal: Refusal, chap: Option<&Chap>) -> Failure {
     let mut failure = wait.refused(refusal);
     if let Some(status) = login_status::from_error_text(&failure.cause) {
         failure.cause = format!("{} (login status {status:#06x})", login_status::words(status));
-        failure.hint = login_status::hint(status).map(str::to_owned);
+        failure.hint = login_status::hint(status, chap.is_some()).map(str::to_owned);
         failure.login_status = Some(status);
+    } else if let Some((cause, hint)) = login_status::unproven(&failure.cause) {
+        cause.clone_into(&mut failure.cause);
+        failure.hint = Some(hint.to_owned());
     }
     failure
 }
@@ -118,34 +125,49 @@ impl<'a> Link<'a> {
         limits: &'a Limits,
     ) -> Result<Self, Failure> {
         target.check()?;
+        library.loaded().serves(target)?;
         let attempted = format!("log in to {} at {}", target.iqn, target.portal);
-        let session_type = SessionType::Normal { target: &target.iqn };
-        Self::open(library, target, limits, session_type, &attempted)
+        let terms = Terms {
+            initiator: &target.initiator,
+            session_type: SessionType::Normal { target: &target.iqn },
+            chap: target.chap.as_ref(),
+            header_digest: target.header_digest,
+            data_digest: target.data_digest,
+        };
+        Self::open(library, target, limits, &terms, &attempted)
     }
 
-    /// Connects and logs in for discovery.
+    /// Connects and logs in for discovery, whose credentials are its own.
     pub(super) fn for_discovery(
         library: &Library,
         target: &'a Endpoint,
+        chap: Option<&Chap>,
         limits: &'a Limits,
     ) -> Result<Self, Failure> {
         let attempted = format!("log in for discovery at {}", target.portal);
-        Self::open(library, target, limits, SessionType::Discovery, &attempted)
+        let terms = Terms {
+            initiator: &target.initiator,
+            session_type: SessionType::Discovery,
+            chap,
+            header_digest: Digest::Any,
+            data_digest: Digest::Any,
+        };
+        Self::open(library, target, limits, &terms, &attempted)
     }
 
     fn open(
         library: &Library,
         target: &'a Endpoint,
         limits: &'a Limits,
-        session_type: SessionType<'_>,
+        terms: &Terms<'_>,
         attempted: &str,
     ) -> Result<Self, Failure> {
-        let session = Session::new(library, &target.initiator, session_type)
+        let session = Session::new(library, terms)
             .map_err(|cause| Failure::new(FailureKind::Usage, attempted, cause))?;
         let now = Instant::now();
         let mut link = Self { session, lost: None, target, limits, connected: now, logged_in: now };
         link.connect()?;
-        link.login(attempted)?;
+        link.login(attempted, terms.chap)?;
         Ok(link)
     }
 
@@ -163,7 +185,7 @@ impl<'a> Link<'a> {
         outcome.map_err(|refusal| wait.refused(refusal))
     }
 
-    fn login(&mut self, attempted: &str) -> Result<(), Failure> {
+    fn login(&mut self, attempted: &str, chap: Option<&Chap>) -> Result<(), Failure> {
         let awaited = "the answer to the login";
         let wait = Wait::new(self.limits.login_ms, FailureKind::Login, attempted, awaited);
         self.session.login().map_err(|cause| wait.failure(cause))?;
@@ -172,7 +194,7 @@ impl<'a> Link<'a> {
             _ => None,
         })?;
         self.logged_in = Instant::now();
-        outcome.map_err(|refusal| refused_login(&wait, refusal))
+        outcome.map_err(|refusal| refused_login(&wait, refusal, chap))
     }
 
     /// What SendTargets lists.
@@ -393,10 +415,19 @@ mod tests {
     #[test]
     fn a_refused_login_is_translated() {
         let words = "Failed to log in to target. Status: Authorization failure(514)".to_owned();
-        let failure = refused_login(&wait(), Refusal::Said(words));
+        let failure = refused_login(&wait(), Refusal::Said(words), None);
         assert_eq!(failure.login_status, Some(0x0202));
         assert_eq!(failure.cause, "the initiator is not allowed to log in (login status 0x0202)");
         assert!(failure.hint().unwrap().contains("ACL"));
+    }
+
+    #[test]
+    fn a_target_that_proves_nothing_is_told_apart_from_one_that_refuses() {
+        let words = "Authentication failed. Invalid CHAP_R response from the target".to_owned();
+        let failure = refused_login(&wait(), Refusal::Said(words), None);
+        assert_eq!(failure.login_status, None);
+        assert_eq!(failure.cause, "the target proved another secret than the mutual one");
+        assert!(failure.hint().unwrap().contains("mutual password"));
     }
 
     #[test]

@@ -26,20 +26,41 @@ pub(super) fn words(status: u16) -> &'static str {
 }
 
 /// What to look at, for the codes LIO is known to send.
-pub(super) fn hint(status: u16) -> Option<&'static str> {
-    match status {
-        0x0201 => {
-            Some("give the credentials the TPG or the ACL asks for, or turn authentication off")
+pub(super) fn hint(status: u16, with_chap: bool) -> Option<&'static str> {
+    Some(match status {
+        0x0200 => "the two sides agree on no value for a key, a digest perhaps",
+        0x0201 if with_chap => {
+            "check the user id and the password against those of the ACL, or in demo mode of the \
+             TPG; for discovery, of [discovery]"
         }
-        0x0202 => Some("add an ACL for this initiator, or let the TPG generate node ACLs"),
-        0x0203 => Some("check the target's name"),
-        0x0207 => Some("the target may want authentication: it found no credentials in the login"),
+        0x0201 => "the target asks for CHAP: give credentials, or turn authentication off",
+        0x0202 => {
+            "there is no ACL for this initiator's name: add one, or let the TPG generate node ACLs"
+        }
+        0x0203 => "check the target's name",
+        0x0207 => "the target may want authentication: it found no credentials in the login",
         // LIO answers a login to an unknown target name like this too, not with 0x0203
-        0x0301 => {
-            Some("check the target's name, and that the target and its TPG exist and are enabled")
-        }
-        0x0302 => Some("look for failed allocations in the kernel log"),
-        _ => None,
+        0x0301 => "check the target's name, and that the target and its TPG exist and are enabled",
+        0x0302 => "look for failed allocations in the kernel log",
+        _ => return None,
+    })
+}
+
+/// What libiscsi says when it is the target that did not prove itself, in other words and with a
+/// way out.
+pub(super) fn unproven(text: &str) -> Option<(&'static str, &'static str)> {
+    let has = |part| text.contains(part);
+    if has("Invalid CHAP_R") || has("Wrong size of CHAP_R") {
+        let hint = "check the mutual password against that of the ACL or the TPG";
+        Some(("the target proved another secret than the mutual one", hint))
+    } else if has("Wrong CHAP targetname") {
+        let hint = "check the mutual user id against that of the ACL or the TPG";
+        Some(("the target authenticated itself as somebody else", hint))
+    } else if has("did not return CHAP_") {
+        let hint = "give the ACL or the TPG mutual credentials, or ask for none";
+        Some(("the target did not authenticate itself", hint))
+    } else {
+        None
     }
 }
 
@@ -68,9 +89,29 @@ mod tests {
     fn codes_lio_sends_have_words_and_a_way_out() {
         for status in [0x0201, 0x0202, 0x0203, 0x0207, 0x0301, 0x0302] {
             assert_ne!(words(status), words(0xffff), "{status:#06x}");
-            assert!(hint(status).is_some(), "{status:#06x}");
+            assert!(hint(status, true).is_some(), "{status:#06x}");
         }
-        assert!(hint(0x0301).unwrap().contains("name"), "0x0301 is LIO's unknown target too");
-        assert_eq!(hint(0x0205), None);
+        let unavailable = hint(0x0301, false).unwrap();
+        assert!(unavailable.contains("name"), "0x0301 is LIO's unknown target too");
+        assert_eq!(hint(0x0205, false), None);
+    }
+
+    #[test]
+    fn credentials_that_are_wrong_and_ones_that_are_missing_have_different_hints() {
+        assert!(hint(0x0201, true).unwrap().contains("password"));
+        assert!(hint(0x0201, false).unwrap().contains("asks for CHAP"));
+    }
+
+    #[test]
+    fn a_target_that_does_not_prove_itself_is_told_by_how() {
+        let causes = [
+            "Authentication failed. Invalid CHAP_R response from the target",
+            "Failed to log in to target. Wrong CHAP targetname received: other",
+            "Failed to log in to target. It did not return CHAP_N during SECNEG.",
+        ]
+        .map(|text| unproven(text).unwrap().0);
+        assert!(causes[0].contains("secret") && causes[1].contains("somebody else"), "{causes:?}");
+        assert!(causes[2].contains("did not authenticate"), "{causes:?}");
+        assert_eq!(unproven("Connection refused(111)"), None);
     }
 }

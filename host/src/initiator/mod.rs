@@ -15,7 +15,7 @@
 //! ```text
 //! {"job":"check","target":{"portal":"127.0.0.1:3260","iqn":"iqn.…","initiator":"iqn.…"},
 //!  "luns":[{"lun":0,"bytes":67108864}]}
-//! {"report":"ready","library":"/usr/lib/x86_64-linux-gnu/libiscsi.so.7.0.0"}
+//! {"report":"ready","library":"/usr/lib/x86_64-linux-gnu/libiscsi.so.7.0.0","data_digest":false}
 //! {"report":"logged_in","ms":1.1,"monotonic_ns":…,"connect_ms":0.2}
 //! {"report":"discovered","ms":2.3,"took_ms":1.2,"targets":1,"portals":["127.0.0.1:3260,1"]}
 //! {"report":"capacity","ms":2.6,"lun":0,"bytes":67108864,"block_len":512,"identity":"LIO-ORG …"}
@@ -30,9 +30,13 @@
 //!  "cause":"service unavailable (login status 0x0301)","login_status":769,"hint":"…"}
 //! ```
 //!
+//! A job is also the only way a secret takes: it is on no command line and in no environment, and
+//! whatever shows a job, or words a failure, shows `***` in its place.
+//!
 //! Optional keys, their defaults and units are with the fields of [`Check`], [`Randread`] and [`Limits`].
 //! (Wrapped here; a line is a line.)
 
+mod access;
 mod check;
 pub mod child;
 mod extents;
@@ -46,8 +50,9 @@ mod randread;
 mod scsi;
 pub mod stamp;
 
+pub use access::{Chap, Digest, Mutual, Secret};
 pub use job::{
-    Check, DEFAULT_NAME, Endpoint, ExpectedLun, Failure, FailureKind, Job, Latency, Limits,
-    LineError, MAX_LINE, Measured, Randread, Report,
+    Check, Contents, DEFAULT_NAME, Endpoint, ExpectedLun, Failure, FailureKind, Job, Latency,
+    Limits, LineError, MAX_LINE, Measured, Randread, Report, Uncompared,
 };
-pub use parent::{Initiator, InitiatorError, Received};
+pub use parent::{Initiator, InitiatorError, Loaded, Received};

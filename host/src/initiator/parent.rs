@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::job::{Failure, FailureKind, Job, LineError, Report, read_message, to_line};
+use super::access::Digest;
+use super::job::{Endpoint, Failure, FailureKind, Job, LineError, Report, read_message, to_line};
 
 /// Reports that may wait to be taken; then the child waits.
 const QUEUE: usize = 256;
@@ -23,6 +24,27 @@ pub struct Received {
     pub at: Instant,
     /// What the child said.
     pub report: Report,
+}
+
+/// The library a child has loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// The file it came from, which carries its version.
+    pub library: String,
+    /// Whether it can ask for data digests.
+    pub data_digest: bool,
+}
+
+impl Loaded {
+    /// Whether jobs at this endpoint can be done: an error is the environment's.
+    pub fn serves(&self, endpoint: &Endpoint) -> Result<(), Failure> {
+        if self.data_digest || endpoint.data_digest != Digest::Crc32c {
+            return Ok(());
+        }
+        let cause = format!("{} has no iscsi_set_data_digest", self.library);
+        let failure = Failure::new(FailureKind::Environment, "ask for a data digest", cause);
+        Err(failure.with_hint("install a libiscsi newer than 1.19, or leave data_digest out"))
+    }
 }
 
 /// Why there is no answer from the child. Dropping the [`Initiator`] ends the child in any case.
@@ -120,11 +142,11 @@ impl Initiator {
         self.child.id()
     }
 
-    /// Waits for the library to be loaded; gives the file it was loaded from.
-    pub fn ready(&mut self, limit: Duration) -> Result<String, InitiatorError> {
+    /// Waits for the library to be loaded.
+    pub fn ready(&mut self, limit: Duration) -> Result<Loaded, InitiatorError> {
         let what = "the initiator's start";
         match self.next_report(what, limit)?.map(|received| received.report) {
-            Some(Report::Ready { library }) => Ok(library),
+            Some(Report::Ready { library, data_digest }) => Ok(Loaded { library, data_digest }),
             Some(Report::Failed(failure)) => Err(failure.into()),
             Some(other) => Err(InitiatorError::Unexpected(format!("{other:?}"))),
             None => Err(InitiatorError::Silent { waiting_for: what.to_owned(), limit }),
@@ -246,7 +268,7 @@ fn forward(stdout: ChildStdout, reports: &SyncSender<Result<Received, LineError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::initiator::{Check, Endpoint, Limits};
+    use crate::initiator::Check;
 
     const LONG: Duration = Duration::from_secs(20);
     const READY: &str = r#"echo '{"report":"ready","library":"fake"}'"#;
@@ -256,17 +278,8 @@ mod tests {
     }
 
     fn job() -> Job {
-        Job::Check(Check {
-            target: Endpoint {
-                portal: "127.0.0.1:1".parse().unwrap(),
-                iqn: "iqn.x".into(),
-                initiator: "iqn.y".into(),
-            },
-            luns: Vec::new(),
-            positions: 1,
-            seed: None,
-            limits: Limits::default(),
-        })
+        let target = Endpoint::new("127.0.0.1:1".parse().unwrap(), "iqn.x");
+        Job::Check(Check::new(target, Vec::new()))
     }
 
     fn run(initiator: &mut Initiator, silence: Duration) -> Result<(), InitiatorError> {
@@ -278,7 +291,8 @@ mod tests {
         let done = r#"{"report":"sample","index":0,"iops":2.0}\n{"report":"done","ms":1.0}"#;
         let mut child =
             fake(&format!("{READY}; read job; echo \"$job\" >&2; printf '{done}\\n'; read end"));
-        assert_eq!(child.ready(LONG).unwrap(), "fake");
+        let fake = Loaded { library: "fake".into(), data_digest: false };
+        assert_eq!(child.ready(LONG).unwrap(), fake);
         let mut seen = Vec::new();
         let follow = |received: Option<&Received>| {
             seen.extend(received.map(|received| received.report.clone()));
@@ -340,6 +354,19 @@ mod tests {
             (error.to_string().as_str(), error.hint()),
             ("load libiscsi: no", Some("get it".into()))
         );
+    }
+
+    #[test]
+    fn a_library_without_data_digests_is_the_environments_fault_when_one_is_asked_for() {
+        let old = Loaded { library: "/usr/lib/libiscsi.so.7.0.0".into(), data_digest: false };
+        let plain = Endpoint::new("127.0.0.1:1".parse().unwrap(), "iqn.x");
+        let digested = Endpoint { data_digest: Digest::Crc32c, ..plain.clone() };
+        assert_eq!(old.serves(&plain), Ok(()));
+        let failure = old.serves(&digested).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Environment);
+        assert!(failure.cause.contains("libiscsi.so.7.0.0"), "{failure}");
+        assert!(failure.hint().unwrap().contains("1.19"));
+        assert_eq!(Loaded { data_digest: true, ..old }.serves(&digested), Ok(()));
     }
 
     #[test]

@@ -40,7 +40,13 @@ pub(super) fn run(
     let seed = job.seed.unwrap_or_else(fresh_seed);
     let nonce = mix(seed ^ mix(u64::from(job.lun) | 1 << 32));
     let stamping = Stamping { lun: job.lun, block_len: capacity.block_len, nonce };
-    stamp_region(&mut link, stamping, region, reporter)?;
+    match job.contents.uncompared() {
+        None => stamp_region(&mut link, stamping, region, reporter)?,
+        Some(because) => {
+            let (ms, lun, blocks) = (reporter.ms(), job.lun, 0);
+            reporter.send(&Report::Uncompared { ms, lun, blocks, because })?;
+        }
+    }
     measure(&mut link, job, stamping, region, seed, reporter)?;
     link.logout()
 }
@@ -137,7 +143,8 @@ fn measure(
     };
     let tally = Tally::new(window).map_err(usage)?;
     let random = Random::new(seed);
-    let mut reads = RandomReads { random, stamping, region, tally, now, reporter };
+    let compared = job.contents.uncompared().is_none();
+    let mut reads = RandomReads { random, stamping, compared, region, tally, now, reporter };
     let buffers = (number(job.queue_depth), number(job.block_size));
     link.drive(job.lun, &format!("read LUN {}", job.lun), buffers, &mut reads)?;
     let RandomReads { mut tally, reporter, .. } = reads;
@@ -167,6 +174,7 @@ impl Window {
 struct RandomReads<'r> {
     random: Random,
     stamping: Stamping,
+    compared: bool,
     region: Region,
     tally: Tally,
     /// Time of the last completion, which is near enough to decide whether to go on.
@@ -188,7 +196,9 @@ impl Work for RandomReads<'_> {
     fn finished(&mut self, finished: &Finished<'_>) -> Result<(), Failure> {
         let &Finished { lba, buffer, submitted, completed } = finished;
         self.now = completed;
-        self.stamping.compare(buffer, lba)?;
+        if self.compared {
+            self.stamping.compare(buffer, lba)?;
+        }
         let reporter = &mut *self.reporter;
         self.tally.advance(completed, |report| reporter.send(&report))?;
         self.tally.count(completed, completed.saturating_duration_since(submitted));

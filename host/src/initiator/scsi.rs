@@ -46,13 +46,46 @@ pub(super) fn inquiry() -> Command {
     Command::new(&[0x12, 0, 0, 0, INQUIRY_LEN, 0], Direction::Read)
 }
 
-/// Bytes of REPORT LUNS data asked for: header and 511 LUNs.
-pub(super) const REPORT_LUNS_LEN: u16 = 4096;
+/// Bytes of REPORT LUNS data to ask for: header, the LUNs expected, and room to see others.
+pub(super) fn report_luns_len(expected: usize) -> u32 {
+    let entries = u32::try_from(expected).unwrap_or(u32::MAX).min(u32::from(LUN_MAX));
+    8 * (entries + 1 + 64)
+}
 
 /// REPORT LUNS (SPC-4 6.33), all but well-known logical units.
-pub(super) fn report_luns() -> Command {
-    let [high, low] = REPORT_LUNS_LEN.to_be_bytes();
-    Command::new(&[0xa0, 0, 0, 0, 0, 0, 0, 0, high, low, 0, 0], Direction::Read)
+pub(super) fn report_luns(len: u32) -> Command {
+    let mut cdb = [0; 12];
+    cdb[0] = 0xa0;
+    cdb[6..10].copy_from_slice(&len.to_be_bytes());
+    Command::new(&cdb, Direction::Read)
+}
+
+/// Bytes of VPD data asked for: a header and the longest unit serial number.
+pub(super) const SERIAL_LEN: u8 = 255;
+
+/// INQUIRY for the unit serial number VPD page (SPC-4 7.8.15).
+pub(super) fn inquiry_serial() -> Command {
+    Command::new(&[0x12, 1, 0x80, 0, SERIAL_LEN, 0], Direction::Read)
+}
+
+/// The serial number in that page.
+pub(super) fn parse_serial(data: &[u8]) -> Option<String> {
+    let (header, rest) = data.split_first_chunk::<4>()?;
+    let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
+    (header[1] == 0x80).then(|| ascii(&rest[..length.min(rest.len())]))
+}
+
+/// Bytes of MODE SENSE data asked for: the header is all that matters.
+pub(super) const MODE_SENSE_LEN: u8 = 64;
+
+/// MODE SENSE (6) of the caching page (SBC-3 6.4.5), for what comes before it.
+pub(super) fn mode_sense() -> Command {
+    Command::new(&[0x1a, 0x08, 0x08, 0, MODE_SENSE_LEN, 0], Direction::Read)
+}
+
+/// The WP bit of the device-specific parameter (SBC-3 6.4.1).
+pub(super) fn parse_write_protection(data: &[u8]) -> Option<bool> {
+    data.get(2).map(|parameter| parameter & 0x80 != 0)
 }
 
 /// Bytes of READ CAPACITY (16) data.
@@ -209,7 +242,9 @@ mod tests {
     fn other_commands_are_as_the_standards_have_them() {
         assert_eq!(test_unit_ready().cdb(), [0; 6]);
         assert_eq!(inquiry().cdb(), [0x12, 0, 0, 0, 36, 0]);
-        assert_eq!(report_luns().cdb(), [0xa0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0]);
+        assert_eq!(report_luns(0x1000).cdb(), [0xa0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0]);
+        assert_eq!(inquiry_serial().cdb(), [0x12, 1, 0x80, 0, 255, 0]);
+        assert_eq!(mode_sense().cdb(), [0x1a, 8, 8, 0, 64, 0]);
         let capacity = read_capacity();
         assert_eq!(capacity.cdb()[..2], [0x9e, 0x10]);
         assert_eq!(capacity.cdb()[10..], [0, 0, 0, 32, 0, 0]);
@@ -251,6 +286,27 @@ mod tests {
             "there is no such logical unit"
         );
         assert_eq!(Identity::parse(&data[..35]), Err(NotADisk::TooShort));
+    }
+
+    #[test]
+    fn a_serial_number_is_as_long_as_its_page_says() {
+        assert_eq!(parse_serial(b"\0\x80\0\x03abcdef").unwrap(), "abc");
+        assert_eq!(parse_serial(b"\0\x80\xff\xffabc").unwrap(), "abc", "cut short");
+        assert_eq!(parse_serial(b"\0\x83\0\x03abc"), None, "another page");
+        assert_eq!(parse_serial(b"\0\x80\0"), None);
+    }
+
+    #[test]
+    fn write_protection_is_one_bit() {
+        assert_eq!(parse_write_protection(&[3, 0, 0x90, 0]), Some(true));
+        assert_eq!(parse_write_protection(&[3, 0, 0x10, 0]), Some(false));
+        assert_eq!(parse_write_protection(&[3, 0]), None);
+    }
+
+    #[test]
+    fn there_is_room_for_more_luns_than_expected() {
+        assert!(report_luns_len(0) >= 16 && report_luns_len(1000) > 8 * 1001);
+        assert!(report_luns_len(usize::MAX) < 1 << 20);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What was learnt during a run, and what it amounts to.
 
 use crate::detect::{Detector, EventKind, taint};
-use crate::initiator::{Check, Endpoint, ExpectedLun, Measured, Randread, Report};
+use crate::initiator::{Check, Contents, Endpoint, ExpectedLun, Measured, Randread, Report};
 use crate::result::{
     Benchmark, CheckResult, Kmsg, Lun, ModuleLoad, Series, Summary, TaintChange, Target,
 };
@@ -203,15 +203,9 @@ impl Record {
         let target = spec.target.as_ref()?;
         let luns = target.tpg.luns.iter().filter_map(|lun| {
             let object = spec.storage_object(&lun.storage_object)?;
-            Some(ExpectedLun { lun: u16::from(lun.lun), bytes: object.size })
+            Some(ExpectedLun::new(u16::from(lun.lun), object.size))
         });
-        Some(Check {
-            target: endpoint(&target.wwn, portal),
-            luns: luns.collect(),
-            positions: 64,
-            seed: None,
-            limits: crate::initiator::Limits::default(),
-        })
+        Some(Check::new(Endpoint::new(portal, &target.wwn), luns.collect()))
     }
 
     /// The job of a random read; `None` without a LUN for it.
@@ -225,8 +219,9 @@ impl Record {
         let target = spec.target.as_ref()?;
         let (lun, _) = spec.lun_of(asked)?;
         Some(Randread {
-            target: endpoint(&target.wwn, portal),
+            target: Endpoint::new(portal, &target.wwn),
             lun: u16::from(lun.lun),
+            contents: Contents::default(),
             block_size: u32::try_from(asked.block_size).ok()?,
             queue_depth: u32::from(asked.queue_depth),
             seconds: f64::from(asked.seconds),
@@ -244,6 +239,12 @@ impl Record {
             Report::LoggedIn { .. } => self.timeline.reached("login", at),
             Report::Verified { lun, blocks, .. } => {
                 self.verified.push(format!("LUN {lun}: {blocks} blocks written and read back"));
+            }
+            Report::Uncompared { lun, because, .. } if benchmark.is_some() => {
+                self.note(format!("LUN {lun} of a benchmark: {because}"));
+            }
+            Report::Uncompared { lun, blocks, because, .. } => {
+                self.verified.push(format!("LUN {lun}: {blocks} blocks {because}"));
             }
             Report::Sample { iops, .. } => {
                 if let Some(into) = benchmark.and_then(|n| self.benchmarks.get_mut(n)) {
@@ -406,10 +407,6 @@ pub struct Learnt {
     pub taint: Option<TaintChange>,
     /// The last console lines.
     pub console_tail: Vec<String>,
-}
-
-fn endpoint(wwn: &str, portal: SocketAddr) -> Endpoint {
-    Endpoint { portal, iqn: wwn.to_owned(), initiator: crate::initiator::DEFAULT_NAME.to_owned() }
 }
 
 fn errno_name(number: i32) -> String {
