@@ -24,10 +24,20 @@ need_for_demo() {
     need libiscsi-bin "libiscsi (the shared library)" has_library iscsi
 }
 
+# Without the driver, which may be a module of its own, QEMU knows no such protocol.
+has_qemu_iscsi() {
+    local said
+    has_command qemu-img || return 1
+    said=$(LC_ALL=C qemu-img info iscsi://127.0.0.1:1/iqn.2000-01.org.example:none/0 2>&1) || true
+    case $said in *'Unknown protocol'*) return 1 ;; esac
+}
+
 # What only the tests use.
 need_for_test() {
     local release
     need libiscsi-bin "libiscsi's tools (iscsi-ls, iscsi-inq, …)" has_command iscsi-inq
+    need qemu-utils "QEMU's tools (qemu-img, qemu-io)" has_command qemu-io
+    need qemu-block-extra "QEMU's iSCSI driver" has_qemu_iscsi
     need cpio "cpio" has_command cpio
     need xz-utils "xz" has_command xz
     need zstd "zstd" has_command zstd
@@ -76,6 +86,22 @@ simulate() { LC_ALL=C apt-get install --simulate --no-install-recommends "$@"; }
 changes_in() {
     awk '/^Inst / && $3 ~ /^\[/ { print $2, substr($3, 2, length($3) - 2), "->", substr($4, 2) }
          /^Remv /               { print $2, substr($3, 2, length($3) - 2), "->", "removed" }' <<<"$1"
+}
+
+# pinned PACKAGE: QEMU loads modules of its own version only, and apt would put
+# the newest beside an older or newer QEMU without a word.
+pinned() {
+    local installed
+    case $1 in
+    qemu-block-extra)
+        # shellcheck disable=SC2016 # dpkg-query's, not the shell's
+        installed=$(dpkg-query -W -f '${db:Status-Status} ${Version}' qemu-utils 2>/dev/null) ||
+            installed=
+        case $installed in "installed "*) printf '%s=%s\n' "$1" "${installed#installed }" ;;
+        *) printf '%s\n' "$1" ;; esac
+        ;;
+    *) printf '%s\n' "$1" ;;
+    esac
 }
 
 # choose_plan PACKAGE...: sets `plan` (arguments for apt-get install) and
@@ -139,10 +165,12 @@ agree_to_changes() {
 
 # apt_install PACKAGE...
 apt_install() {
-    local plan changes
+    local plan changes package
+    local -a packages=()
     refresh_lists
     say "missing packages: $*"
-    choose_plan "$@"
+    for package in "$@"; do packages+=("$(pinned "$package")"); done
+    choose_plan "${packages[@]}"
     if [ "$changes" ]; then agree_to_changes; fi
     # --no-install-recommends: QEMU recommends a desktop's worth of packages.
     as_root apt-get install -q -y -o DPkg::Lock::Timeout=600 --no-install-recommends "${plan[@]}" ||
