@@ -75,6 +75,12 @@ type Callback = unsafe extern "C" fn(*mut Context, c_int, *mut c_void, *mut c_vo
 /// `iscsi_set_data_digest`, which libiscsi has only since its 1.20.
 type SetDataDigest = unsafe extern "C" fn(*mut Context, c_int) -> c_int;
 
+fn data_digest_of(library: &libloading::Library) -> Option<SetDataDigest> {
+    // SAFETY: this is the type the public header gives the function.
+    let symbol = unsafe { library.get::<SetDataDigest>("iscsi_set_data_digest") };
+    symbol.ok().map(|symbol| *symbol)
+}
+
 macro_rules! api {
     ($($name:ident: fn($($argument:ty),*) $(-> $result:ty)?;)*) => {
         struct Api {
@@ -94,12 +100,7 @@ macro_rules! api {
                         };
                         *symbol?
                     },)*
-                    set_data_digest: {
-                        // SAFETY: as above.
-                        let symbol =
-                            unsafe { library.get::<SetDataDigest>("iscsi_set_data_digest") };
-                        symbol.ok().map(|symbol| *symbol)
-                    },
+                    set_data_digest: data_digest_of(library),
                 })
             }
         }
