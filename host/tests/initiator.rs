@@ -8,13 +8,13 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::ControlFlow;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use lunlab::initiator::{
-    Check, Endpoint, ExpectedLun, Failure, FailureKind, Initiator, InitiatorError, Job, Limits,
-    Report,
+    Chap, Check, Digest, Endpoint, ExpectedLun, Failure, FailureKind, Initiator, InitiatorError,
+    Job, Limits, Mutual, Report, Secret,
 };
 
 const LONG: Duration = Duration::from_secs(30);
@@ -30,8 +30,8 @@ fn program() -> Command {
 /// The child, ready.
 fn initiator() -> Initiator {
     let mut initiator = Initiator::spawn(&mut program()).unwrap();
-    let library = initiator.ready(LONG).unwrap();
-    assert!(library.contains("libiscsi.so"), "{library}");
+    let loaded = initiator.ready(LONG).unwrap();
+    assert!(loaded.library.contains("libiscsi.so"), "{loaded:?}");
     initiator
 }
 
@@ -73,17 +73,16 @@ fn stay_silent(mut stream: TcpStream) {
 }
 
 fn check(portal: SocketAddr) -> Job {
-    Job::Check(Check {
-        target: Endpoint {
-            portal,
-            iqn: "iqn.2020-01.org.example:t".into(),
-            initiator: "iqn.2020-01.org.example:i".into(),
-        },
-        luns: vec![ExpectedLun { lun: 0, bytes: 1 << 20 }],
+    Job::Check(check_of(Endpoint::new(portal, "iqn.2020-01.org.example:t")))
+}
+
+fn check_of(target: Endpoint) -> Check {
+    Check {
         positions: 1,
         seed: Some(1),
         limits: Limits { login_ms: 200, discovery_ms: 200, command_ms: 200, ..Limits::default() },
-    })
+        ..Check::new(target, vec![ExpectedLun::new(0, 1 << 20)])
+    }
 }
 
 fn randread(portal: SocketAddr) -> Job {
@@ -176,6 +175,64 @@ fn mute_target() -> SocketAddr {
             stay_silent(stream);
         });
     })
+}
+
+#[test]
+fn secrets_are_in_the_job_and_nowhere_else() {
+    const CANARY: &str = "canary-8d1f";
+    let (pdus, seen) = std::sync::mpsc::channel();
+    let address = portal(move |mut stream| {
+        let mut request = [0; 4096];
+        let len = stream.read(&mut request).unwrap();
+        pdus.send(request[..len].to_vec()).ok();
+        stay_silent(stream);
+    });
+    let mutual = Some(Mutual { userid: "target".into(), password: Secret::new(CANARY) });
+    let chap = Chap { userid: "user".into(), password: Secret::new(CANARY), mutual };
+    let target = Endpoint::new(address, "iqn.2020-01.org.example:t");
+    let job = Job::Check(check_of(Endpoint { chap: Some(chap), ..target }));
+    let mut child = initiator();
+    let id = child.id();
+    let failure = child.run(&job, LONG, |_| ControlFlow::Continue(())).unwrap_err();
+    for file in ["cmdline", "environ"] {
+        let bytes = std::fs::read(format!("/proc/{id}/{file}")).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(text.contains("initiator") || text.contains("PATH="), "{file} can be read: {text}");
+        assert!(!text.contains(CANARY), "{file}");
+    }
+    // It was used, for CHAP is offered only with credentials, and not sent as it is.
+    let sent = seen.recv().unwrap();
+    let sent = String::from_utf8_lossy(&sent);
+    assert!(sent.contains("AuthMethod=CHAP") && !sent.contains(CANARY), "{sent}");
+    assert!(!format!("{failure} {failure:?} {job:?}").contains(CANARY), "{failure:?}");
+}
+
+#[test]
+fn a_job_that_is_no_job_does_not_show_its_password() {
+    let mut child = program();
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let line = br#"{"job":"check","target":{"chap":{"password":{"is":"canary-8d1f"}}}}"#;
+    child.stdin.take().unwrap().write_all(&[line.as_slice(), b"\n"].concat()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("read a job") && said.contains("password"), "{said}");
+    assert!(!said.contains("canary"), "{said}");
+}
+
+#[test]
+fn a_data_digest_is_asked_for_or_the_library_is_named_that_cannot() {
+    let target = Endpoint {
+        data_digest: Digest::Crc32c,
+        ..Endpoint::new(portal(stay_silent), "iqn.2020-01.org.example:t")
+    };
+    let loaded = Initiator::spawn(&mut program()).unwrap().ready(LONG).unwrap();
+    let (_, failure) = fail(&Job::Check(check_of(target)));
+    if loaded.data_digest {
+        assert_eq!(failure.kind, FailureKind::Timeout, "{failure}");
+    } else {
+        assert_eq!(failure.kind, FailureKind::Environment, "{failure}");
+        assert!(failure.cause.contains(&loaded.library), "{failure}");
+    }
 }
 
 #[test]
