@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::invalid::Invalid;
 use crate::path::TreePath;
 use crate::value::Value;
 
@@ -66,6 +67,39 @@ pub enum Undo {
 }
 
 impl Step {
+    /// Checks a step that makes a group.
+    pub fn make_directory(path: &str) -> Result<Step, Invalid> {
+        TreePath::new(path).map(|path| Step::MakeDirectory { path })
+    }
+
+    /// Checks a step that sets an attribute; `undo` is what to write to take it back.
+    pub fn write(
+        path: &str,
+        value: &str,
+        secret: bool,
+        undo: Option<&str>,
+    ) -> Result<Step, Invalid> {
+        let path = TreePath::new(path)?;
+        let value = if secret { Value::secret(value) } else { Value::new(value) }?;
+        let undo = undo.map(Value::new).transpose()?;
+        Ok(Step::WriteAttribute { path, value, undo })
+    }
+
+    /// Checks a step that links to a group of the same tree.
+    pub fn link(target: &str, at: &str) -> Result<Step, Invalid> {
+        Ok(Step::Link { target: TreePath::new(target)?, at: TreePath::new(at)? })
+    }
+
+    /// Checks a step that makes a backing file: an absolute path without `.`, `..`, doubled slashes or control
+    /// characters.
+    pub fn create_file(path: &str, size: u64) -> Result<Step, Invalid> {
+        match path.strip_prefix('/') {
+            Some(relative) => TreePath::new(relative)?,
+            None => return Err(Invalid::new("backing file", path, "is not absolute")),
+        };
+        Ok(Step::CreateFile { path: path.to_owned(), size })
+    }
+
     /// Gives what takes this step back, where anything must.
     pub fn undo(&self) -> Option<Undo> {
         match self.clone() {
@@ -103,5 +137,27 @@ impl fmt::Display for Undo {
             Undo::WriteAttribute { path, value } => write!(f, "write {value} to {path}"),
             Undo::Unlink { at } => write!(f, "unlink {at}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_from_outside_are_checked() {
+        assert!(Step::make_directory("../etc").is_err());
+        assert!(Step::write("a/b", "", false, None).is_err());
+        assert!(Step::write("a/b", "1", false, Some("")).is_err());
+        assert!(Step::link("/etc", "a").is_err());
+        for path in ["", "disk0", "/", "/a/../b", "/a//b", "/a\nb"] {
+            assert!(Step::create_file(path, 1).is_err(), "{path:?}");
+        }
+        let secret = Step::write("a/password", "twelve-bytes", true, Some("NULL")).unwrap();
+        assert_eq!(secret.to_string(), "write … to a/password");
+        let null = Value::new("NULL").unwrap();
+        let path = TreePath::new("a/password").unwrap();
+        assert_eq!(secret.undo(), Some(Undo::WriteAttribute { path, value: null }));
+        assert_eq!(Step::create_file("/a/b", 1).unwrap().to_string(), "create /a/b of 1 bytes");
     }
 }

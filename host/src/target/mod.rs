@@ -6,9 +6,10 @@ pub use requests::each_request;
 
 use crate::error::Error;
 use crate::spec::{self, Spec};
+use configfs_rs::lio::iscsi::{Portal, Target, Tpg, TpgLun};
 use configfs_rs::lio::{
-    self, AttributeName, BackingPath, Backstore, Configuration, FileSize, Fileio, IscsiName, Lun,
-    Portal, Ramdisk, StorageObject, StorageObjectName, Target, Tpg, TpgLun, TpgTag, UnitSerial,
+    self, AttributeName, Backing, BackingPath, Backstore, Configuration, FileMode, FileSize,
+    Fileio, IscsiName, Lun, Parts, Ramdisk, StorageObject, StorageObjectName, TpgTag, UnitSerial,
 };
 use configfs_rs::plan::Step;
 use configfs_rs::{Invalid, Value};
@@ -59,13 +60,15 @@ impl Provisioning {
             spec.storage_objects.iter().map(|object| storage_object(object, seed)).collect();
         let targets: Result<Vec<_>, _> =
             spec.target.iter().map(|target| iscsi_target(target, portal)).collect();
-        let configuration =
-            Configuration::new(objects.map_err(refused)?, targets.map_err(refused)?).map_err(
-                |faults| {
-                    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-                    Error::usage(faults.join("; "))
-                },
-            )?;
+        let configuration = Configuration::new(Parts {
+            storage_objects: objects.map_err(refused)?,
+            targets: targets.map_err(refused)?,
+            ..Parts::default()
+        })
+        .map_err(|faults| {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            Error::usage(faults.join("; "))
+        })?;
         let steps = lio::plan(&configuration);
         Ok(Self { configuration, steps })
     }
@@ -76,14 +79,16 @@ fn storage_object(object: &spec::StorageObject, seed: Seed) -> Result<StorageObj
     let backstore = match object.backstore {
         spec::Backstore::Ramdisk => Backstore::Ramdisk(Ramdisk::new(object.size)?),
         spec::Backstore::Fileio => Backstore::Fileio(Fileio {
-            path: BackingPath::new(&format!("{STORAGE}/{name}"))?,
-            size: FileSize::new(object.size)?,
+            backing: Backing::File {
+                path: BackingPath::new(&format!("{STORAGE}/{name}"))?,
+                size: FileSize::new(object.size)?,
+            },
             // The file is in memory: there is nothing that O_DSYNC could make more durable.
-            buffered: true,
+            mode: FileMode::Buffered,
         }),
     };
     let serial = UnitSerial::new(&seed.serial(&object.name))?;
-    Ok(StorageObject { name, backstore, serial, attributes: lio::Attributes::new() })
+    Ok(StorageObject::new(name, backstore, serial))
 }
 
 fn iscsi_target(target: &spec::Target, portal: SocketAddr) -> Result<Target, Invalid> {
@@ -92,8 +97,8 @@ fn iscsi_target(target: &spec::Target, portal: SocketAddr) -> Result<Target, Inv
     tpg.parameters.set(longest, Value::from(MAX_RECV_DATA_SEGMENT_LENGTH));
     for lun in &target.tpg.luns {
         let storage_object = StorageObjectName::new(&lun.storage_object)?;
-        tpg.luns.push(TpgLun { lun: Lun(lun.lun), storage_object });
+        tpg.luns.push(TpgLun { lun: Lun(lun.lun), storage_object, alua_group: None });
     }
     tpg.portals.push(Portal::new(portal.ip(), portal.port())?);
-    Ok(Target { wwn: IscsiName::new(&target.wwn)?, tpgs: vec![tpg] })
+    Ok(Target::new(IscsiName::new(&target.wwn)?, vec![tpg]))
 }

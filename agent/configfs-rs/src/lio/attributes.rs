@@ -1,6 +1,7 @@
 //! Attributes and parameters to set, in the order in which the kernel takes them.
 
 use crate::lio::name::AttributeName;
+use crate::lio::rule::{self, Group};
 use crate::value::Value;
 
 /// What to write into one group, each name once.
@@ -24,6 +25,32 @@ impl Attributes {
     /// Gives the value set for `name`.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(known, _)| known.as_str() == name).map(|(_, value)| value)
+    }
+
+    /// Gives all of them as they were set.
+    pub fn iter(&self) -> impl Iterator<Item = (&AttributeName, &Value)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+
+    /// Gives the value set for `name` as what the kernel reads it for.
+    pub(crate) fn boolean(&self, name: &str) -> Option<bool> {
+        rule::boolean(self.get(name)?.expose())
+    }
+
+    /// Gives the value set for `name` as a number; a boolean is 0 or 1.
+    pub(crate) fn number(&self, name: &str) -> Option<i64> {
+        let value = self.get(name)?.expose();
+        rule::number(value).or_else(|| rule::boolean(value).map(i64::from))
+    }
+
+    /// Puts values as the kernel prints them; those that are unknown or wrong stay.
+    pub(crate) fn normalise(&mut self, group: Group) {
+        for (name, value) in &mut self.0 {
+            let rule = group.rule(name.as_str());
+            if let Some(Ok(normal)) = rule.map(|rule| rule.check(value.expose())) {
+                *value = Value::from_checked(normal);
+            }
+        }
     }
 
     /// Gives all of them in the order to write them in: as they were set, but with those first that the kernel lets

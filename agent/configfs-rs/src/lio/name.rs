@@ -273,6 +273,183 @@ impl fmt::Display for Lun {
 
 impl Component for Lun {}
 
+/// The name of an ALUA target port group: 1 to 64 of `A-Z a-z 0-9 . _ -`, and not that of the group LIO makes itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AluaGroupName(String);
+
+text!(AluaGroupName);
+
+impl Component for &AluaGroupName {}
+
+impl AluaGroupName {
+    /// Checks a name.
+    pub fn new(name: &str) -> Result<AluaGroupName, Invalid> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let problem = match name {
+            "" => "is empty".to_owned(),
+            "." | ".." | "default_tg_pt_gp" => "is taken".to_owned(),
+            long if long.len() > 64 => format!("is {} bytes, limit 64", long.len()),
+            odd if !odd.chars().all(allowed) => {
+                "has a character beyond A-Z a-z 0-9 . _ -".to_owned()
+            }
+            // Written to a LUN, it would mean no group.
+            null if null.starts_with("NULL") => "begins with NULL".to_owned(),
+            fine => return Ok(AluaGroupName(fine.to_owned())),
+        };
+        Err(Invalid::new("ALUA group name", name, problem))
+    }
+}
+
+/// The name of a loopback target or of its nexus: `naa.` and 16 hexadecimal digits, the first of them 1, 2, 3 or 5.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Naa(String);
+
+text!(Naa);
+
+impl Component for &Naa {}
+
+impl Naa {
+    /// Checks a name and folds it to lower case.
+    pub fn new(name: &str) -> Result<Naa, Invalid> {
+        let folded = name.to_ascii_lowercase();
+        let checked = match folded.strip_prefix("naa.") {
+            None => Err("does not begin with naa.".to_owned()),
+            Some(digits) => check_hex(digits, &[16]).and_then(|()| check_naa(digits)),
+        };
+        match checked {
+            Ok(()) => Ok(Naa(folded)),
+            Err(problem) => Err(Invalid::new("NAA name", name, problem)
+                .with_hint("a name looks like naa.5001405d1b2e3f4a")),
+        }
+    }
+}
+
+/// A text of the INQUIRY data: 1 to `LIMIT` printable ASCII characters, no blank at an end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct InquiryText<const LIMIT: usize>(String);
+
+/// The vendor an initiator sees, at most 8 characters.
+pub type Vendor = InquiryText<8>;
+/// The product an initiator sees, at most 16 characters.
+pub type Product = InquiryText<16>;
+/// The revision an initiator sees, at most 4 characters.
+pub type Revision = InquiryText<4>;
+
+impl<const LIMIT: usize> InquiryText<LIMIT> {
+    /// Checks a text.
+    pub fn new(text: &str) -> Result<InquiryText<LIMIT>, Invalid> {
+        let printable = |b: u8| b.is_ascii_graphic() || b == b' ';
+        let problem = if text.is_empty() {
+            "is empty".to_owned()
+        } else if text.len() > LIMIT {
+            format!("is {} bytes, limit {LIMIT}", text.len())
+        } else if !text.bytes().all(printable) {
+            "has a character that is not printable ASCII".to_owned()
+        } else if text.trim() != text {
+            "has a blank at an end, which the kernel would strip".to_owned()
+        } else {
+            return Ok(InquiryText(text.to_owned()));
+        };
+        Err(Invalid::new("INQUIRY text", text, problem))
+    }
+
+    /// Gives the checked text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The IEEE company identifier in a NAA identifier: 24 bits; LIO's own is 0x001405.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CompanyId(u32);
+
+impl CompanyId {
+    /// Checks an identifier.
+    pub fn new(id: u32) -> Result<CompanyId, Invalid> {
+        if id < 1 << 24 {
+            return Ok(CompanyId(id));
+        }
+        Err(Invalid::new("company id", &format!("{id:#x}"), "is more than 24 bits"))
+    }
+
+    /// Gives the number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// A label of an ACL: 1 to 63 printable ASCII characters that do not begin with `NULL`, no blank at an end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AclTag(String);
+
+text!(AclTag);
+
+impl AclTag {
+    /// Checks a label.
+    pub fn new(tag: &str) -> Result<AclTag, Invalid> {
+        let printable = |b: u8| b.is_ascii_graphic() || b == b' ';
+        let problem = if tag.is_empty() || tag.len() > 63 {
+            format!("is {} bytes, not 1 to 63", tag.len())
+        } else if !tag.bytes().all(printable) {
+            "has a character that is not printable ASCII".to_owned()
+        } else if tag.starts_with("NULL") {
+            "begins with NULL, which clears it".to_owned()
+        } else if tag.trim() != tag {
+            "has a blank at an end".to_owned()
+        } else {
+            return Ok(AclTag(tag.to_owned()));
+        };
+        Err(Invalid::new("ACL tag", tag, problem))
+    }
+}
+
+/// How many commands an initiator may have outstanding, 1 to 512 (`TA_DEFAULT_CMDSN_DEPTH_MAX`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CmdsnDepth(u16);
+
+impl CmdsnDepth {
+    /// Checks a depth. The kernel takes 0 for 1.
+    pub fn new(depth: u16) -> Result<CmdsnDepth, Invalid> {
+        if (1..=512).contains(&depth) {
+            return Ok(CmdsnDepth(depth));
+        }
+        Err(Invalid::new("cmdsn_depth", &depth.to_string(), "is not 1 to 512"))
+    }
+
+    /// Gives the number.
+    pub fn get(self) -> u16 {
+        self.0
+    }
+}
+
+/// The tag of a loopback TPG, 0 to 31 (`TL_TPGS_PER_HBA`, `drivers/target/loopback/tcm_loop.h`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LoopbackTag(u8);
+
+impl LoopbackTag {
+    /// Checks a tag.
+    pub fn new(tag: u16) -> Result<LoopbackTag, Invalid> {
+        match u8::try_from(tag) {
+            Ok(tag @ 0..=31) => Ok(LoopbackTag(tag)),
+            _ => Err(Invalid::new("loopback TPG tag", &tag.to_string(), "is not 0 to 31")),
+        }
+    }
+
+    /// Gives the number.
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl fmt::Display for LoopbackTag {
+    /// Prints the directory's name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tpgt_{}", self.0)
+    }
+}
+
+impl Component for LoopbackTag {}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

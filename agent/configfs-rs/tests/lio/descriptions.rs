@@ -2,17 +2,18 @@
 
 use std::net::SocketAddr;
 
+use configfs_rs::lio::iscsi::{Portal, Target, Tpg, TpgLun};
 use configfs_rs::lio::{
-    Attributes, BackingPath, Backstore, Configuration, FileSize, Fileio, IscsiName, Lun, Portal,
-    Ramdisk, StorageObject, StorageObjectName, Target, Tpg, TpgLun, TpgTag, UnitSerial,
+    Backing, BackingPath, Backstore, Configuration, FileMode, FileSize, Fileio, IscsiName, Lun,
+    Parts, Ramdisk, StorageObject, StorageObjectName, TpgTag, UnitSerial,
 };
 
 pub(crate) fn fileio(name: &str, path: &str, serial: &str) -> StorageObject {
-    let fileio = Fileio {
+    let backing = Backing::File {
         path: BackingPath::new(path).unwrap(),
         size: FileSize::new(64 << 20).unwrap(),
-        buffered: true,
     };
+    let fileio = Fileio { backing, mode: FileMode::Buffered };
     storage_object(name, Backstore::Fileio(fileio), serial)
 }
 
@@ -21,12 +22,8 @@ pub(crate) fn ramdisk(name: &str, serial: &str) -> StorageObject {
 }
 
 fn storage_object(name: &str, backstore: Backstore, serial: &str) -> StorageObject {
-    StorageObject {
-        name: StorageObjectName::new(name).unwrap(),
-        backstore,
-        serial: UnitSerial::new(serial).unwrap(),
-        attributes: Attributes::new(),
-    }
+    let name = StorageObjectName::new(name).unwrap();
+    StorageObject::new(name, backstore, UnitSerial::new(serial).unwrap())
 }
 
 pub(crate) fn tpg(tag: u16, luns: &[(u8, &str)], portals: &[&str]) -> Tpg {
@@ -36,6 +33,7 @@ pub(crate) fn tpg(tag: u16, luns: &[(u8, &str)], portals: &[&str]) -> Tpg {
         .map(|(lun, name)| TpgLun {
             lun: Lun(*lun),
             storage_object: StorageObjectName::new(name).unwrap(),
+            alua_group: None,
         })
         .collect();
     tpg.portals = portals
@@ -49,9 +47,13 @@ pub(crate) fn tpg(tag: u16, luns: &[(u8, &str)], portals: &[&str]) -> Tpg {
 }
 
 pub(crate) fn target(name: &str, tpgs: Vec<Tpg>) -> Target {
-    Target { wwn: IscsiName::new(name).unwrap(), tpgs }
+    Target::new(IscsiName::new(name).unwrap(), tpgs)
 }
 
 pub(crate) fn configuration(objects: Vec<StorageObject>, targets: Vec<Target>) -> Configuration {
-    Configuration::new(objects, targets).unwrap()
+    Configuration::new(parts(objects, targets)).unwrap()
+}
+
+pub(crate) fn parts(storage_objects: Vec<StorageObject>, targets: Vec<Target>) -> Parts {
+    Parts { storage_objects, targets, ..Parts::default() }
 }

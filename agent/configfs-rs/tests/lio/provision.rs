@@ -37,8 +37,8 @@ fn the_plan_is_in_the_order_the_kernel_takes() {
         configuration(vec![disk0, ramdisk("ram", "b1")], vec![target(IQN, vec![tpg])]);
     let steps: Vec<String> = lio::plan(&configuration).iter().map(Step::to_string).collect();
     let expected = "\
-create /var/target/disk0 of 67108864 bytes
 mkdir target/core/fileio_0
+create /var/target/disk0 of 67108864 bytes
 mkdir target/core/fileio_0/disk0
 write fd_dev_name=/var/target/disk0,fd_dev_size=67108864,fd_buffered_io=1 to target/core/fileio_0/disk0/control
 write a0 to target/core/fileio_0/disk0/wwn/vpd_unit_serial
@@ -56,11 +56,11 @@ write 0 to target/iscsi/iqn.2015-04.suse.arch:disks/tpgt_1/attrib/authentication
 write 1 to target/iscsi/iqn.2015-04.suse.arch:disks/tpgt_1/attrib/generate_node_acls
 write 0 to target/iscsi/iqn.2015-04.suse.arch:disks/tpgt_1/attrib/demo_mode_write_protect
 write 262144 to target/iscsi/iqn.2015-04.suse.arch:disks/tpgt_1/param/MaxRecvDataSegmentLength
+mkdir target/iscsi/iqn.2015-04.suse.arch:disks/tpgt_1/np/127.0.0.1:3260
 mkdir target/iscsi/iqn.2015-04.suse.arch:disks/tpgt_1/lun/lun_0
 link target/core/fileio_0/disk0 at target/iscsi/iqn.2015-04.suse.arch:disks/tpgt_1/lun/lun_0/storage_object
 mkdir target/iscsi/iqn.2015-04.suse.arch:disks/tpgt_1/lun/lun_1
 link target/core/rd_mcp_0/ram at target/iscsi/iqn.2015-04.suse.arch:disks/tpgt_1/lun/lun_1/storage_object
-mkdir target/iscsi/iqn.2015-04.suse.arch:disks/tpgt_1/np/127.0.0.1:3260
 write 1 to target/iscsi/iqn.2015-04.suse.arch:disks/tpgt_1/enable";
     assert_eq!(steps.join("\n"), expected);
 }
@@ -70,7 +70,7 @@ fn teardown_disables_first_and_takes_luns_before_portals() {
     let objects = vec![fileio("disk0", "/var/target/disk0", "a0")];
     let tpg = tpg(1, &[(0, "disk0")], &["127.0.0.1:3260"]);
     let configuration = configuration(objects, vec![target(IQN, vec![tpg])]);
-    let undos: Vec<String> = lio::teardown(&configuration).iter().map(Undo::to_string).collect();
+    let undos: Vec<String> = undo(&lio::plan(&configuration)).iter().map(Undo::to_string).collect();
     let expected = "\
 write 0 to target/iscsi/iqn.2015-04.suse.arch:disks/tpgt_1/enable
 unlink target/iscsi/iqn.2015-04.suse.arch:disks/tpgt_1/lun/lun_0/storage_object
@@ -80,8 +80,8 @@ rmdir target/iscsi/iqn.2015-04.suse.arch:disks/tpgt_1
 rmdir target/iscsi/iqn.2015-04.suse.arch:disks
 rmdir target/iscsi
 rmdir target/core/fileio_0/disk0
-rmdir target/core/fileio_0
-remove /var/target/disk0";
+remove /var/target/disk0
+rmdir target/core/fileio_0";
     assert_eq!(undos.join("\n"), expected);
 }
 
@@ -112,7 +112,7 @@ fn what_was_applied_is_there_and_is_torn_down_to_nothing() {
     assert_eq!(readings.iter().filter(|r| r.agrees.is_some()).count(), 10);
 
     let undone =
-        apply_teardown(&root.tree(), &lio::teardown(&configuration), &mut |p| root.prepare(p));
+        apply_teardown(&root.tree(), &undo(&lio::plan(&configuration)), &mut |p| root.prepare(p));
     assert_eq!(undone.failures, []);
     assert_eq!(root.left(), NOTHING);
 }
@@ -205,7 +205,7 @@ fn teardown_goes_on_over_failures_and_takes_absence_for_done() {
     fs::remove_file(root.file("disk0")).unwrap();
     let foreign = root.root().join("target/core/rd_mcp_0/foreign");
     fs::create_dir(&foreign).unwrap();
-    let undos = lio::teardown(&configuration);
+    let undos = undo(&lio::plan(&configuration));
     let undone = apply_teardown(&root.tree(), &undos, &mut |p| root.prepare(p));
     let failures: Vec<_> = undone.failures.iter().map(ToString::to_string).collect();
     let hba = root.root().join("target/core/rd_mcp_0");
