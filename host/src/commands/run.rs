@@ -72,7 +72,7 @@ impl Task {
     fn carry_out(self) -> Result<u8, Error> {
         let (mut spec, text) = load_spec(self.spec.as_deref())?;
         override_spec(&mut spec, &self.machine, &self.running)?;
-        if self.hold && spec.target.is_none() {
+        if self.hold && spec.targets.is_empty() {
             return Err(
                 Error::usage("the spec has no target to hold").with_hint("add a [[target]]")
             );
@@ -303,7 +303,8 @@ pub(super) fn load_spec(path: Option<&Path>) -> Result<(Spec, String), Error> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let base = Base { directory, home: home.as_deref() };
+    let environment = Base::process_environment;
+    let base = Base { directory, home: home.as_deref(), environment };
     let spec = Spec::parse(&text, base)
         .map_err(|faults| Error::usage(faults.render(&name).trim_end().to_owned()))?;
     Ok((spec, text))
@@ -313,7 +314,8 @@ pub(super) fn load_spec(path: Option<&Path>) -> Result<(Spec, String), Error> {
 pub(super) fn override_kernel(spec: &mut Spec, kernel: &KernelArgs) -> Result<(), Error> {
     if let Some(asked) = &kernel.kernel {
         let home = std::env::var_os("HOME").map(PathBuf::from);
-        let base = Base { directory: Path::new("."), home: home.as_deref() };
+        let environment = Base::process_environment;
+        let base = Base { directory: Path::new("."), home: home.as_deref(), environment };
         if asked.is_empty() {
             return Err(Error::usage("--kernel: an empty name"));
         }
@@ -343,8 +345,8 @@ fn override_spec(spec: &mut Spec, machine: &MachineArgs, running: &Running) -> R
 
 /// The URL of each LUN, but for the port.
 fn urls_of(spec: &Spec) -> Vec<String> {
-    let Some(target) = &spec.target else { return Vec::new() };
-    target.tpg.luns.iter().map(|lun| format!("{}/{}", target.wwn, lun.lun)).collect()
+    let Some((target, tpg)) = spec.first_iscsi() else { return Vec::new() };
+    tpg.luns.iter().map(|lun| format!("{}/{}", target.wwn, lun.lun)).collect()
 }
 
 struct Screen {

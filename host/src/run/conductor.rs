@@ -458,7 +458,7 @@ impl Conductor {
         self.record.timeline.reached("target-ready", at);
         self.record.target_ready = true;
         let mut actions = Vec::new();
-        if self.orders.spec.target.is_some() {
+        if self.orders.spec.first_iscsi().is_some() {
             actions.push(Action::ServePortal);
         }
         if self.orders.hold {
@@ -511,6 +511,10 @@ impl Conductor {
                 let number = u32::try_from(n).unwrap_or(u32::MAX);
                 let workload = benchmark.workload();
                 vec![Action::Say(words), Action::Ask(Ask::Benchmark { number, workload })]
+            }
+            Benchmark::Digest(_) | Benchmark::Pattern(_) | Benchmark::HostCommand(_) => {
+                self.record.benchmark_failed(n, "this workload is not carried out yet");
+                self.next_task(at)
             }
         }
     }
@@ -650,7 +654,7 @@ fn tasks(orders: &Orders) -> VecDeque<Task> {
     if let Some(provocation) = orders.provoke {
         tasks.push_back(Task::Provoke(provocation));
     }
-    if orders.spec.target.is_some() {
+    if orders.spec.first_iscsi().is_some() {
         tasks.push_back(Task::Check);
     }
     tasks.extend((0..orders.spec.benchmarks.len()).map(Task::Benchmark));

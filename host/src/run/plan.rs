@@ -123,7 +123,7 @@ impl Plan {
     /// Whether this run has work for an initiator of our own.
     #[must_use]
     pub fn needs_initiator(&self) -> bool {
-        self.spec.target.is_some() && !self.hold
+        self.spec.first_iscsi().is_some() && !self.hold
     }
 
     /// The machine's devices; the transport's own is given, as only it knows what it prepared.
@@ -205,13 +205,13 @@ pub fn wanted(spec: &Spec, transport: Transport) -> Vec<Feature> {
         Transport::VirtioSerial => features::VIRTIO_SERIAL,
     });
     let uses = |backstore| spec.storage_objects.iter().any(|o| o.backstore == backstore);
-    if !spec.storage_objects.is_empty() || spec.target.is_some() {
+    if !spec.storage_objects.is_empty() || !spec.targets.is_empty() {
         wanted.extend([features::CONFIGFS, features::TARGET]);
     }
     if uses(Backstore::Fileio) {
         wanted.push(features::FILEIO);
     }
-    if spec.target.is_some() {
+    if !spec.targets.is_empty() {
         wanted.extend([features::CRC32C, features::ISCSI_TARGET]);
     }
     wanted

@@ -200,8 +200,8 @@ impl Record {
     /// The job that checks the target as an initiator sees it; `None` without a target.
     #[must_use]
     pub fn check_job(&self, spec: &Spec, portal: SocketAddr) -> Option<Check> {
-        let target = spec.target.as_ref()?;
-        let luns = target.tpg.luns.iter().filter_map(|lun| {
+        let (target, tpg) = spec.first_iscsi()?;
+        let luns = tpg.luns.iter().filter_map(|lun| {
             let object = spec.storage_object(&lun.storage_object)?;
             Some(ExpectedLun::new(u16::from(lun.lun), object.size))
         });
@@ -216,11 +216,11 @@ impl Record {
         asked: &IscsiRandread,
         portal: SocketAddr,
     ) -> Option<Randread> {
-        let target = spec.target.as_ref()?;
-        let (lun, _) = spec.lun_of(asked)?;
+        let target = spec.target_of(asked)?;
+        let lun = spec.lun_of(asked)?;
         Some(Randread {
             target: Endpoint::new(portal, &target.wwn),
-            lun: u16::from(lun.lun),
+            lun: u16::from(lun.number),
             contents: Contents::default(),
             block_size: u32::try_from(asked.block_size).ok()?,
             queue_depth: u32::from(asked.queue_depth),
@@ -369,8 +369,8 @@ impl Record {
     }
 
     fn target(&mut self, spec: &Spec, portal: Option<SocketAddr>) -> Option<Target> {
-        let target = spec.target.as_ref()?;
-        let luns = target.tpg.luns.iter().filter_map(|lun| {
+        let (target, tpg) = spec.first_iscsi()?;
+        let luns = tpg.luns.iter().filter_map(|lun| {
             let object = spec.storage_object(&lun.storage_object)?;
             let backstore = object.backstore.name().to_owned();
             let storage_object = object.name.clone();
@@ -433,7 +433,7 @@ fn taint_change(before: u64, after: u64) -> TaintChange {
 fn unmeasured(spec: &Spec, asked: &Asked) -> Benchmark {
     let mut parameters = BTreeMap::new();
     if let Asked::IscsiRandread(asked) = asked {
-        let lun = spec.lun_of(asked).map(|(lun, _)| lun.lun);
+        let lun = spec.lun_of(asked).map(|seen| seen.number);
         parameters.insert("block_size".to_owned(), asked.block_size.into());
         parameters.insert("queue_depth".to_owned(), asked.queue_depth.into());
         parameters.insert("seconds".to_owned(), asked.seconds.into());

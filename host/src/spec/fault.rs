@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-/// The way to a value from the top of a spec: `target.tpg.luns[1].lun`.
-///
-/// A key that names an array stands for its first element, because a spec has one target with one
-/// TPG and nobody writes `target[0]`.
+/// The way to a value from the top of a spec: `target[0].tpg[0].luns[1].lun`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyPath(Vec<Segment>);
 

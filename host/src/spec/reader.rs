@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::{Fault, Faults, KeyPath, Position, Segment, nearest, quoted};
 use super::quantity::{DURATION_FORM, QuantityError, SIZE_FORM, parse_duration, parse_size};
-use super::sections::place_of;
+use super::sections::keys::{SECRETS, place_of};
 
 /// The text being read and what was found wrong with it so far.
 pub(super) struct Reader<'t> {
@@ -19,6 +19,7 @@ pub(super) struct Reader<'t> {
     /// Keys that an unknown key was probably meant to be: naming those as missing too would be
     /// saying one thing twice.
     suggested: Vec<KeyPath>,
+    notes: Vec<String>,
 }
 
 /// One table of the spec, with the way to it.
@@ -61,7 +62,7 @@ pub(super) fn locate(text: &str, root: &Spanned<DeTable<'_>>, path: &KeyPath) ->
         let next = match (value, segment) {
             (None, Segment::Key(key)) => root.get_ref().get(key.as_str()),
             (Some(DeValue::Array(items)), Segment::Index(index)) => items.get(*index),
-            (Some(value), Segment::Key(key)) => table_of(value).and_then(|t| t.get(key.as_str())),
+            (Some(value), Segment::Key(key)) => value.as_table().and_then(|t| t.get(key.as_str())),
             (_, Segment::Index(_)) => None,
         };
         let Some(next) = next else { break };
@@ -71,24 +72,24 @@ pub(super) fn locate(text: &str, root: &Spanned<DeTable<'_>>, path: &KeyPath) ->
     Position::of(text, span.start)
 }
 
-/// The table itself, or the first of an array of tables: see [`KeyPath`].
-fn table_of<'a>(value: &'a DeValue<'a>) -> Option<&'a DeTable<'a>> {
-    match value {
-        DeValue::Table(table) => Some(table),
-        DeValue::Array(items) => items.iter().next().and_then(|item| item.get_ref().as_table()),
-        _ => None,
-    }
-}
-
 impl<'t> Reader<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, faults: Vec::new(), suggested: Vec::new() }
+        Self { text, faults: Vec::new(), suggested: Vec::new(), notes: Vec::new() }
     }
 
     /// The keys that have no value worth judging: what was read for them only stands in.
     pub(super) fn unread(&self) -> Vec<KeyPath> {
         let faulty = self.faults.iter().map(|fault| fault.key.clone());
         faulty.chain(self.suggested.iter().cloned()).collect()
+    }
+
+    /// Tells the user what was understood differently from how it was written.
+    pub(super) fn note(&mut self, key: &KeyPath, message: impl Display) {
+        self.notes.push(format!("{key}: {message}"));
+    }
+
+    pub(super) fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     pub(super) fn into_faults(self) -> Vec<Fault> {
@@ -111,7 +112,8 @@ impl<'t> Reader<'t> {
     }
 
     fn wrong_type(&mut self, value: Value<'_>, key: KeyPath, expected: &str) {
-        let (shown, found) = (describe(value.get_ref()), type_name(value.get_ref()));
+        let found = type_name(value.get_ref());
+        let shown = if may_be_secret(&key) { "this".to_owned() } else { describe(value.get_ref()) };
         let message = format!("{shown} is {found}, {expected} is needed");
         self.fault(value.span(), key, message);
     }
@@ -154,7 +156,7 @@ impl<'a> Section<'a> {
         let here = self.path.table_name();
         for key in self.table.keys() {
             let name = key.get_ref().as_ref();
-            if self.known.is_empty() || self.known.contains(&name) {
+            if self.known.is_empty() || self.known.contains(&name) || self.is_secret(name) {
                 continue;
             }
             let suggestion = nearest(name, self.known.iter().copied());
@@ -167,6 +169,11 @@ impl<'a> Section<'a> {
             reader.suggested.extend(suggestion.map(|meant| self.path.key(meant)));
             reader.fault(key.span(), self.path.key(name), message);
         }
+    }
+
+    /// Whether this key would carry a secret, which whoever reads this table refuses by name.
+    fn is_secret(&self, name: &str) -> bool {
+        SECRETS.contains(&name) && self.known.contains(&"password_file")
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
@@ -216,7 +223,11 @@ impl<'a> Section<'a> {
             let path = self.path.key(key).index(index);
             match item.get_ref().as_str() {
                 Some(text) => strings.push(Item { text, path, span: item.span() }),
-                None => reader.wrong_type(item, path, &format!("a {needed}")),
+                None => {
+                    reader.wrong_type(item, path, &format!("a {needed}"));
+                    // The numbers of those after it are no longer theirs.
+                    reader.suggested.push(self.path.key(key));
+                }
             }
         }
         strings
@@ -246,6 +257,55 @@ impl<'a> Section<'a> {
         let shown = describe(value.get_ref());
         reader.fault(value.span(), self.path.key(key), out_of_range(&shown, range));
         None
+    }
+
+    /// True or false.
+    pub(super) fn boolean(&self, key: &str, reader: &mut Reader<'_>) -> Option<bool> {
+        let value = self.get(key)?;
+        let truth = value.get_ref().as_bool();
+        if truth.is_none() {
+            reader.wrong_type(value, self.path.key(key), "true or false");
+        }
+        truth
+    }
+
+    /// Names with values, in the order they are written; `truth` is how false and true are.
+    pub(super) fn pairs(&self, key: &str, truth: [&str; 2], reader: &mut Reader<'_>) -> Vec<Pair> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let path = self.path.key(key);
+        let Some(table) = value.get_ref().as_table() else {
+            reader.wrong_type(value, path, "a table such as { name = 1 }");
+            return Vec::new();
+        };
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        let mut pairs = Vec::new();
+        for (name, value) in entries {
+            let path = path.key(name.get_ref());
+            match scalar(value.get_ref(), truth) {
+                Some(text) => pairs.push(Pair {
+                    name: name.get_ref().to_string(),
+                    text,
+                    path,
+                    name_span: name.span(),
+                    span: value.span(),
+                }),
+                None => {
+                    reader.wrong_type(value, path, "true or false, a whole number or a string");
+                }
+            }
+        }
+        pairs
+    }
+
+    /// Where this table begins.
+    pub(super) fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    /// Where the value of `key` stands, or else this table.
+    pub(super) fn span_of(&self, key: &str) -> Range<usize> {
+        self.get(key).map_or_else(|| self.span(), Spanned::span)
     }
 
     /// A size in bytes, as a number or as text with a unit.
@@ -347,24 +407,6 @@ impl<'a> Section<'a> {
             .collect()
     }
 
-    /// The only table of the array under `key`; more than one is a fault.
-    pub(super) fn single(
-        &self,
-        key: &str,
-        known: &'static [&'static str],
-        reader: &mut Reader<'_>,
-    ) -> Option<Self> {
-        let path = self.path.key(key);
-        let mut tables = self.tables(key, reader).into_iter();
-        let (_, first, first_span) = tables.next()?;
-        for (index, _, span) in tables {
-            let message = format!("one {key} is supported, this is another");
-            reader.fault(span, path.index(index), message);
-        }
-        // Its only element needs no number: see `KeyPath`.
-        Some(Self::open(path, first, first_span, known, reader))
-    }
-
     fn tables(&self, key: &str, reader: &mut Reader<'_>) -> Vec<Element<'a>> {
         let Some(value) = self.get(key) else { return Vec::new() };
         let path = self.path.key(key);
@@ -376,15 +418,48 @@ impl<'a> Section<'a> {
         for (index, item) in items.iter().enumerate() {
             match item.get_ref().as_table() {
                 Some(table) => tables.push((index, table, item.span())),
-                None => reader.wrong_type(item, path.index(index), "a table"),
+                None => {
+                    reader.wrong_type(item, path.index(index), "a table");
+                    // The numbers of those after it are no longer theirs.
+                    reader.suggested.push(path.clone());
+                }
             }
         }
         tables
     }
 }
 
+/// Whether somebody may have put a secret there: what stands in its place is not shown.
+fn may_be_secret(path: &KeyPath) -> bool {
+    path.segments().iter().any(|segment| match segment {
+        Segment::Key(key) => key == "chap" || key.contains("password"),
+        Segment::Index(_) => false,
+    })
+}
+
+/// A plain value as it is written to the kernel.
+fn scalar(value: &DeValue<'_>, [no, yes]: [&str; 2]) -> Option<String> {
+    match value {
+        DeValue::Boolean(truth) => Some(if *truth { yes } else { no }.to_owned()),
+        DeValue::Integer(number) => {
+            i128::from_str_radix(number.as_str(), number.radix()).ok().map(|n| n.to_string())
+        }
+        DeValue::String(text) => Some(text.to_string()),
+        _ => None,
+    }
+}
+
 /// A table of an array, with its number and place.
 type Element<'a> = (usize, &'a DeTable<'a>, Range<usize>);
+
+/// One name with its value.
+pub(super) struct Pair {
+    pub(super) name: String,
+    pub(super) text: String,
+    pub(super) path: KeyPath,
+    pub(super) name_span: Range<usize>,
+    pub(super) span: Range<usize>,
+}
 
 /// One text of a list.
 pub(super) struct Item<'a> {

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::spec::{self, Spec};
 use configfs_rs::lio::iscsi::{Portal, Target, Tpg, TpgLun};
 use configfs_rs::lio::{
-    self, AttributeName, Backing, BackingPath, Backstore, Configuration, FileMode, FileSize,
+    self, AttributeName, Backing, BackingPath, Backstore, Block, Configuration, FileMode, FileSize,
     Fileio, IscsiName, Lun, Parts, Ramdisk, StorageObject, StorageObjectName, TpgTag, UnitSerial,
 };
 use configfs_rs::plan::Step;
@@ -58,8 +58,11 @@ impl Provisioning {
         let refused = |invalid: Invalid| Error::usage(invalid.to_string());
         let objects: Result<Vec<_>, _> =
             spec.storage_objects.iter().map(|object| storage_object(object, seed)).collect();
-        let targets: Result<Vec<_>, _> =
-            spec.target.iter().map(|target| iscsi_target(target, portal)).collect();
+        let targets: Result<Vec<_>, _> = spec
+            .first_iscsi()
+            .map(|(target, tpg)| iscsi_target(target, tpg, portal))
+            .into_iter()
+            .collect();
         let configuration = Configuration::new(Parts {
             storage_objects: objects.map_err(refused)?,
             targets: targets.map_err(refused)?,
@@ -86,16 +89,25 @@ fn storage_object(object: &spec::StorageObject, seed: Seed) -> Result<StorageObj
             // The file is in memory: there is nothing that O_DSYNC could make more durable.
             mode: FileMode::Buffered,
         }),
+        spec::Backstore::Block => Backstore::Block(Block {
+            path: BackingPath::new(&format!("/dev/lunlab/{name}"))?,
+            size: Some(object.size),
+            read_only: object.read_only,
+        }),
     };
     let serial = UnitSerial::new(&seed.serial(&object.name))?;
     Ok(StorageObject::new(name, backstore, serial))
 }
 
-fn iscsi_target(target: &spec::Target, portal: SocketAddr) -> Result<Target, Invalid> {
-    let mut tpg = Tpg::open(TpgTag::new(target.tpg.tag)?);
+fn iscsi_target(
+    target: &spec::Target,
+    group: &spec::Tpg,
+    portal: SocketAddr,
+) -> Result<Target, Invalid> {
+    let mut tpg = Tpg::open(TpgTag::new(group.tag)?);
     let longest = AttributeName::new("MaxRecvDataSegmentLength")?;
     tpg.parameters.set(longest, Value::from(MAX_RECV_DATA_SEGMENT_LENGTH));
-    for lun in &target.tpg.luns {
+    for lun in &group.luns {
         let storage_object = StorageObjectName::new(&lun.storage_object)?;
         tpg.luns.push(TpgLun { lun: Lun(lun.lun), storage_object, alua_group: None });
     }

@@ -127,7 +127,7 @@ fn spec_without_benchmarks() -> &'static str {
 }
 
 fn parse(text: &str) -> Result<Spec, Failure> {
-    let base = Base { directory: Path::new("."), home: None };
+    let base = Base { directory: Path::new("."), home: None, environment: |_| None };
     let spec = Spec::parse(text, base).map_err(|faults| faults.render("the default spec"))?;
     if spec.benchmarks.is_empty() { Ok(spec) } else { Err("a benchmark is left".into()) }
 }

@@ -2,13 +2,13 @@
 
 use std::ops::RangeInclusive;
 
-use super::fault::{Fault, KeyPath, Position, nearest, quoted};
-use super::name::{check_storage_object, check_wwn};
-use super::quantity::{format_duration, format_size};
-use super::reader::out_of_range;
-use super::{
+use crate::spec::fault::{Fault, KeyPath, Position, nearest, quoted};
+use crate::spec::name::{check_storage_object, check_wwn};
+use crate::spec::quantity::{format_duration, format_size};
+use crate::spec::reader::out_of_range;
+use crate::spec::{
     BLOCK_SIZES, Benchmark, CMDLINE_MAX, CPUS, IscsiRandread, Kernel, KernelChoice, Lun, MEMORY,
-    MEMORY_RESERVE, MIB, Run, STORAGE_OBJECT_SIZE, Spec, StorageObject, TIMEOUTS,
+    MIB, Run, STORAGE_OBJECT_SIZE, Spec, StorageObject, TIMEOUTS, Tpg,
 };
 
 /// A broken rule.
@@ -54,7 +54,7 @@ pub(super) fn find_faults(spec: &Spec) -> Vec<Finding> {
     check_kernel(&spec.kernel, &mut findings);
     check_machine(spec, &mut findings);
     check_storage_objects(&spec.storage_objects, &mut findings);
-    check_target(spec, &mut findings);
+    check_targets(spec, &mut findings);
     check_benchmarks(spec, &mut findings);
     check_run(&spec.run, &mut findings);
     findings
@@ -62,7 +62,8 @@ pub(super) fn find_faults(spec: &Spec) -> Vec<Finding> {
 
 /// What is allowed and yet probably not what was meant.
 pub(super) fn find_notes(spec: &Spec) -> Vec<String> {
-    let luns = spec.target.iter().flat_map(|target| &target.tpg.luns);
+    let tpgs = spec.targets.iter().flat_map(|target| &target.tpgs);
+    let luns = tpgs.flat_map(|tpg| &tpg.luns);
     let exported: Vec<&str> = luns.map(|lun| lun.storage_object.as_str()).collect();
     let unused = spec.storage_objects.iter().filter(|o| !exported.contains(&o.name.as_str()));
     unused.map(|object| format!("storage object {:?} is exported by no LUN", object.name)).collect()
@@ -70,10 +71,6 @@ pub(super) fn find_notes(spec: &Spec) -> Vec<String> {
 
 fn top(key: &str) -> KeyPath {
     KeyPath::default().key(key)
-}
-
-fn luns_path() -> KeyPath {
-    top("target").key("tpg").key("luns")
 }
 
 fn check_kernel(kernel: &Kernel, findings: &mut Vec<Finding>) {
@@ -119,13 +116,13 @@ fn check_machine(spec: &Spec, findings: &mut Vec<Finding>) {
 }
 
 fn check_ramdisks_fit(spec: &Spec, memory: u64, path: KeyPath, findings: &mut Vec<Finding>) {
-    let needed = spec.ramdisk_footprint().saturating_add(MEMORY_RESERVE);
+    let needed = spec.memory_needed();
     if needed > memory {
         let needed = needed.checked_next_multiple_of(MIB).unwrap_or(needed);
         let message = format!(
             "{} of memory is too little for ramdisks of {} in all, {} is needed",
             format_size(memory),
-            format_size(spec.ramdisk_bytes()),
+            format_size(spec.page_bytes()),
             format_size(needed)
         );
         let hint = "fileio is sparse and takes memory only for what is written".to_owned();
@@ -156,27 +153,32 @@ fn check_storage_object_size(object: &StorageObject, path: KeyPath, findings: &m
     }
 }
 
-fn check_target(spec: &Spec, findings: &mut Vec<Finding>) {
-    let Some(target) = &spec.target else { return };
-    let path = top("target");
-    if let Err(error) = check_wwn(&target.wwn) {
-        findings.push(Finding::new(path.key("wwn"), error));
+fn check_targets(spec: &Spec, findings: &mut Vec<Finding>) {
+    for (index, target) in spec.targets.iter().enumerate() {
+        let path = top("target").index(index);
+        if let Err(error) = check_wwn(&target.wwn) {
+            findings.push(Finding::new(path.key("wwn"), error));
+        }
+        for (index, tpg) in target.tpgs.iter().enumerate() {
+            check_luns(spec, tpg, &path.key("tpg").index(index).key("luns"), findings);
+        }
     }
-    let luns = &target.tpg.luns;
-    let path = luns_path();
-    if luns.is_empty() {
+}
+
+fn check_luns(spec: &Spec, tpg: &Tpg, path: &KeyPath, findings: &mut Vec<Finding>) {
+    if tpg.luns.is_empty() {
         let message =
             "empty, at least one such as { lun = 0, storage_object = \"disk0\" } is needed";
         findings.push(Finding::new(path.clone(), message));
     }
-    for (index, lun) in luns.iter().enumerate() {
-        let path = path.index(index);
-        if let Some(earlier) = luns[..index].iter().position(|earlier| earlier.lun == lun.lun) {
+    for (index, lun) in tpg.luns.iter().enumerate() {
+        let at = path.index(index);
+        if let Some(earlier) = tpg.luns[..index].iter().position(|other| other.lun == lun.lun) {
             let message = format!("{} is the number of another LUN already", lun.lun);
-            let earlier = luns_path().index(earlier).key("lun");
-            findings.push(Finding::new(path.key("lun"), message).given(vec![earlier]));
+            let earlier = path.index(earlier).key("lun");
+            findings.push(Finding::new(at.key("lun"), message).given(vec![earlier]));
         }
-        check_reference(spec, lun, path.key("storage_object"), findings);
+        check_reference(spec, lun, at.key("storage_object"), findings);
     }
 }
 
@@ -236,16 +238,17 @@ fn check_lun_of(
     path: &KeyPath,
     findings: &mut Vec<Finding>,
 ) {
-    let Some(target) = &spec.target else {
+    if spec.target_of(benchmark).is_none() {
         let message = "iscsi-randread needs a [[target]] with a LUN, there is no target";
         findings.push(Finding::new(path.key("workload"), message).given(vec![top("target")]));
         return;
-    };
-    let luns = &target.tpg.luns;
-    if let Some(number) = benchmark.lun.filter(|number| luns.iter().all(|l| l.lun != *number)) {
-        let known = luns.iter().map(|lun| lun.lun.to_string()).collect::<Vec<_>>().join(", ");
+    }
+    let Some(session) = spec.session_of(benchmark) else { return };
+    let seen = spec.luns_seen(session.tpg, session.initiator);
+    if let Some(number) = benchmark.lun.filter(|number| seen.iter().all(|l| l.number != *number)) {
+        let known = seen.iter().map(|lun| lun.number.to_string()).collect::<Vec<_>>().join(", ");
         let message = format!("there is no LUN {number}, only {known}");
-        findings.push(Finding::new(path.key("lun"), message).given(vec![luns_path()]));
+        findings.push(Finding::new(path.key("lun"), message).given(vec![top("target")]));
     }
 }
 
@@ -263,11 +266,12 @@ fn check_region(
         findings.push(Finding::new(path.key("region"), message).given(given));
         return;
     }
-    let Some((lun, object)) = spec.lun_of(benchmark) else { return };
+    let Some(seen) = spec.lun_of(benchmark) else { return };
+    let object = seen.storage_object;
     if region > object.size {
         let (region, size) = (format_size(region), format_size(object.size));
-        let message = format!("{region} is more than LUN {} has, which is {size}", lun.lun);
-        let given = vec![path.key("lun"), luns_path(), top("storage_object")];
+        let message = format!("{region} is more than LUN {} has, which is {size}", seen.number);
+        let given = vec![path.key("lun"), top("target"), top("storage_object")];
         findings.push(Finding::new(path.key("region"), message).given(given));
     }
 }

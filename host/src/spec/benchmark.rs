@@ -1,0 +1,162 @@
+//! What is measured, and what is done beside it.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::MIB;
+use super::check::Check;
+use super::storage::words;
+use super::target::{Chap, PortalSpec};
+
+/// How many requests a benchmark may keep in flight.
+pub const QUEUE_DEPTHS: RangeInclusive<u16> = 1..=1024;
+
+/// How large one request of a benchmark may be, in bytes.
+pub const BLOCK_SIZES: RangeInclusive<u64> = 512..=MIB;
+
+/// How long a benchmark may measure, in seconds.
+pub const SECONDS: RangeInclusive<u32> = 1..=3600;
+
+/// How much of a LUN a benchmark reads unless the spec says, in bytes.
+pub(super) const REGION: u64 = 16 * MIB;
+
+/// One benchmark.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Benchmark {
+    /// Random reads from the host through the target.
+    IscsiRandread(IscsiRandread),
+    /// Hashes of short inputs, in the guest.
+    Hash(Hash),
+    /// The SHA-256 of a storage object's data, read in the guest.
+    Digest(Digest),
+    /// A pattern written to a storage object in the guest.
+    Pattern(Pattern),
+    /// A command on the host while the target is up.
+    HostCommand(HostCommand),
+}
+
+/// The names of the workloads.
+pub const WORKLOADS: [&str; 5] = ["iscsi-randread", "hash", "digest", "pattern", "host-command"];
+
+impl Benchmark {
+    /// The workload's name.
+    #[must_use]
+    pub fn workload(&self) -> &'static str {
+        match self {
+            Self::IscsiRandread(_) => WORKLOADS[0],
+            Self::Hash(_) => WORKLOADS[1],
+            Self::Digest(_) => WORKLOADS[2],
+            Self::Pattern(_) => WORKLOADS[3],
+            Self::HostCommand(_) => WORKLOADS[4],
+        }
+    }
+
+    /// What its results must satisfy.
+    #[must_use]
+    pub fn checks(&self) -> &[Check] {
+        match self {
+            Self::IscsiRandread(IscsiRandread { checks, .. }) | Self::Hash(Hash { checks }) => {
+                checks
+            }
+            Self::Digest(_) | Self::Pattern(_) | Self::HostCommand(_) => &[],
+        }
+    }
+}
+
+/// Parameters of `iscsi-randread`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IscsiRandread {
+    /// Bytes per request.
+    pub block_size: u64,
+    /// Requests in flight.
+    pub queue_depth: u16,
+    /// How long to measure, in seconds.
+    pub seconds: u32,
+    /// How many bytes from the LUN's start are read; `Spec::region_bytes` says what it is when
+    /// this is nothing.
+    pub region: Option<u64>,
+    /// Which LUN, by the number the initiator sees; the lowest when this is nothing.
+    pub lun: Option<u8>,
+    /// The target's name; the first of iSCSI when this is nothing.
+    pub target: Option<String>,
+    /// The TPG's tag; the target's first when this is nothing.
+    pub tpg: Option<u16>,
+    /// Which portal of the TPG's; the first when this is nothing.
+    pub portal: Option<PortalSpec>,
+    /// The initiator's name; `Spec::session_of` says what it is when this is nothing.
+    pub initiator: Option<String>,
+    /// Its credentials; those the target expects when this is nothing.
+    pub chap: Option<Chap>,
+    /// Whether headers carry a checksum.
+    pub header_digest: IscsiDigest,
+    /// Whether data carries a checksum.
+    pub data_digest: IscsiDigest,
+    /// What the results must satisfy.
+    pub checks: Vec<Check>,
+}
+
+/// A checksum of iSCSI's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IscsiDigest {
+    /// There is none.
+    None,
+    /// CRC-32C.
+    Crc32c,
+}
+
+words!(IscsiDigest, 2: "none" => None, "crc32c" => Crc32c);
+
+/// Parameters of `hash`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hash {
+    /// What the results must satisfy.
+    pub checks: Vec<Check>,
+}
+
+/// How the guest gets at a storage object's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// Through a loopback target, as SCSI.
+    Loopback,
+    /// Through the file or device under it, past LIO.
+    Backing,
+}
+
+words!(Via, 2: "loopback" => Loopback, "backing" => Backing);
+
+/// Parameters of `digest`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest {
+    /// The storage object's name.
+    pub storage_object: String,
+    /// How its data is read.
+    pub via: Via,
+    /// From which byte.
+    pub offset: u64,
+    /// How many bytes; all that follow when this is nothing.
+    pub length: Option<u64>,
+}
+
+/// Parameters of `pattern`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// The storage object's name.
+    pub storage_object: String,
+    /// How its data is written.
+    pub via: Via,
+    /// What the pattern is drawn from.
+    pub seed: u64,
+    /// From which byte.
+    pub offset: u64,
+    /// How many bytes; all that follow when this is nothing.
+    pub length: Option<u64>,
+}
+
+/// Parameters of `host-command`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostCommand {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// How long it may take; as long as the run when this is nothing.
+    pub timeout: Option<Duration>,
+}

@@ -1,0 +1,53 @@
+//! `[kernel]`, `[machine]` and `[channel]`.
+
+use crate::spec::name::check_module;
+use crate::spec::reader::{Reader, Section};
+use crate::spec::{
+    AcceleratorChoice, Base, CPUS, Channel, Kernel, KernelChoice, Machine, TransportChoice,
+};
+
+pub(super) fn read(
+    section: Option<Section<'_>>,
+    base: Base<'_>,
+    reader: &mut Reader<'_>,
+) -> Kernel {
+    let debian = KernelChoice::Name("debian".to_owned());
+    let Some(section) = section else {
+        return Kernel { image: debian, modules: Vec::new(), cmdline: String::new() };
+    };
+    let image = section.string("image", "debian, a release or a path", reader);
+    Kernel {
+        image: image.map_or(debian, |text| KernelChoice::resolve(text, base)),
+        modules: read_modules(&section, reader),
+        cmdline: section.string("cmdline", "a string", reader).unwrap_or_default().to_owned(),
+    }
+}
+
+fn read_modules(section: &Section<'_>, reader: &mut Reader<'_>) -> Vec<String> {
+    let mut modules = Vec::new();
+    for item in section.strings("modules", "module name", reader) {
+        match check_module(item.text) {
+            Ok(()) => modules.push(item.text.to_owned()),
+            Err(error) => reader.fault(item.span, item.path, error),
+        }
+    }
+    modules
+}
+
+pub(super) fn read_machine(section: Option<Section<'_>>, reader: &mut Reader<'_>) -> Machine {
+    let mut machine = Machine { cpus: 1, memory: None, accelerator: AcceleratorChoice::Auto };
+    if let Some(section) = section {
+        machine.cpus = section.integer("cpus", &CPUS, reader).unwrap_or(machine.cpus);
+        machine.memory = section.size("memory", reader);
+        let accelerator = section.choice("accelerator", &AcceleratorChoice::WORDS, reader);
+        machine.accelerator = accelerator.unwrap_or(machine.accelerator);
+    }
+    machine
+}
+
+pub(super) fn read_channel(section: Option<Section<'_>>, reader: &mut Reader<'_>) -> Channel {
+    let transport = section
+        .and_then(|section| section.choice("transport", &TransportChoice::WORDS, reader))
+        .unwrap_or(TransportChoice::Auto);
+    Channel { transport }
+}
