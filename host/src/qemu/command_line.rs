@@ -29,6 +29,10 @@ mod tests {
         Bare, Boot, Console, Device, EndOnPanic, Extra, Machine, Monitor, VhostUserVsock,
         VhostVsock, VirtioSerial,
     };
+    use crate::qemu::disk::{self, Bus, Drive, tests::drive};
+    use crate::qemu::network::{Forward, GUEST, UserNetwork};
+    use crate::qemu::trial;
+    use std::net::{Ipv4Addr, SocketAddrV4};
     use std::path::Path;
 
     fn typed(devices: Vec<Box<dyn Device>>) -> String {
@@ -109,6 +113,56 @@ qemu \\
   -device virtserialport,chardev=port1-chardev,name=b \\
   -append ''";
         assert_eq!(serial, expected);
+    }
+
+    #[test]
+    fn disks_on_each_bus_share_one_scsi_host() {
+        let (scratch, image) = (Path::new("/r/disk-s"), Path::new("/a,b.qcow2"));
+        let drives = [
+            Drive { cache: "none", aio: "native", ..drive("s", Bus::VirtioBlk, scratch) },
+            Drive { read_only: true, ..drive("s.1", Bus::VirtioScsi, scratch) },
+            Drive { format: "qcow2", snapshot: true, ..drive("s-2", Bus::VirtioScsi, image) },
+            Drive { cache: "unsafe", aio: "io_uring", ..drive("S_3", Bus::Nvme, scratch) },
+        ];
+        let expected = "\
+qemu \\
+  -device virtio-scsi-pci,id=scsi \\
+  -drive if=none,id=disk-s,file=/r/disk-s,format=raw,cache=none,aio=native,werror=report \\
+  -device virtio-blk-pci,drive=disk-s,serial=s \\
+  -drive if=none,id=disk-s.1,file=/r/disk-s,format=raw,cache=writeback,aio=threads,werror=report,readonly=on \\
+  -device scsi-hd,bus=scsi.0,drive=disk-s.1,serial=s.1 \\
+  -drive if=none,id=disk-s-2,file=/a,,b.qcow2,format=qcow2,cache=writeback,aio=threads,werror=report,snapshot=on \\
+  -device scsi-hd,bus=scsi.0,drive=disk-s-2,serial=s-2 \\
+  -drive if=none,id=disk-S_3,file=/r/disk-s,format=raw,cache=unsafe,aio=io_uring,werror=report \\
+  -device nvme,drive=disk-S_3,serial=S_3 \\
+  -append ''";
+        assert_eq!(typed(disk::devices(&drives)), expected);
+        assert!(disk::devices(&[]).is_empty());
+        let expected = "\
+qemu \\
+  -machine none \\
+  -nodefaults \\
+  -no-user-config \\
+  -display none \\
+  -sandbox on \\
+  -qmp stdio \\
+  -drive if=none,id=disk-S_3,file=/r/disk-s,format=raw,cache=unsafe,aio=io_uring,werror=report";
+        assert_eq!(as_typed(&trial::argv(Path::new("qemu"), &drives[3..])), expected);
+    }
+
+    #[test]
+    fn the_user_network_lets_in_and_not_out() {
+        let forward = |host, guest| Forward {
+            host: SocketAddrV4::new(Ipv4Addr::LOCALHOST, host),
+            guest: SocketAddrV4::new(GUEST, guest),
+        };
+        let forwards = vec![forward(40001, 3260), forward(40003, 40003)];
+        let expected = "\
+qemu \\
+  -netdev user,id=network-netdev,ipv6=off,restrict=on,hostfwd=tcp:127.0.0.1:40001-10.0.2.15:3260,hostfwd=tcp:127.0.0.1:40003-10.0.2.15:40003 \\
+  -device virtio-net-pci,netdev=network-netdev,romfile= \\
+  -append ''";
+        assert_eq!(typed(vec![Box::new(UserNetwork { forwards })]), expected);
     }
 
     #[test]

@@ -20,7 +20,7 @@ fn args<const N: usize>(list: [&str; N]) -> Vec<String> {
 }
 
 /// A path as QEMU's option parser wants it: a comma doubled (qemu-options.hx).
-fn value(path: &std::path::Path) -> String {
+pub(super) fn value(path: &std::path::Path) -> String {
     path.display().to_string().replace(',', ",,")
 }
 

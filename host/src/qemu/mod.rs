@@ -2,6 +2,10 @@
 
 pub mod command_line;
 pub mod device;
+pub mod disk;
+pub mod disk_image;
+pub mod network;
 pub mod process;
 pub mod program;
 pub mod qmp;
+pub mod trial;

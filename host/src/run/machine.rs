@@ -4,7 +4,7 @@
 use crate::error::Error;
 use crate::guardian::{Guardian, own_command};
 use crate::initiator::{Initiator, Job};
-use crate::portal::Portal;
+use crate::portal::{self, Portals};
 use crate::qemu::{command_line, process, qmp};
 use crate::run::conductor::Ask;
 use crate::run::happening::{Ended, What};
@@ -50,7 +50,7 @@ pub struct Machine {
     /// When QEMU was started.
     pub spawned: Instant,
     control: ControlSender,
-    portal: Arc<Portal>,
+    portals: Arc<Portals>,
     share_portal: bool,
     monitor: Arc<Mutex<Option<qmp::Monitor>>>,
     initiator: Option<Sender<Job>>,
@@ -82,23 +82,23 @@ impl Machine {
         guardian: &Guardian,
     ) -> Result<Self, Error> {
         let initiator = plan.needs_initiator().then(|| Starting::spawn(guardian)).transpose()?;
-        let portal = Arc::new(Portal::bind()?);
+        let portals = Arc::new(Portals::bind(&[(Ipv4Addr::LOCALHOST.into(), None)])?);
         let helper = plan.transport.helper.as_deref();
         let ready = transport::prepare(plan.transport.transport, helper, directory, guardian)?;
         let token = random_token()?;
-        write_initrd(plan, &ready, &token, portal.port(), directory)?;
+        write_initrd(plan, &ready, &token, portals.addresses()[0].guest, directory)?;
         let devices = plan.devices(directory, ready.device);
         let argv = command_line::argv(&plan.program.path, &devices);
         let control = ControlSender::default();
         let monitor = Arc::default();
         let listeners =
             [watch_console(directory, reporter)?, watch_monitor(directory, reporter, &monitor)?];
-        let on_arrival = on_arrival(reporter, &control, &portal);
+        let on_arrival = on_arrival(reporter, &control, &portals);
         (ready.listen)(token, on_arrival)?;
         // The library must be there before anything boots: without it nothing can be measured.
         let initiator = initiator.map(|starting| starting.ready(reporter)).transpose()?;
         let spawned = Instant::now();
-        let qemu = process::spawn(&argv, ready.inherited, guardian)?;
+        let qemu = process::spawn(&argv, ready.inherited, directory, guardian)?;
         let mut reaped = vec![reap_qemu(qemu, listeners, reporter)?];
         if let Some(helper) = ready.helper {
             reaped.push(reap_helper(helper, reporter)?);
@@ -109,7 +109,7 @@ impl Machine {
             argv,
             spawned,
             control,
-            portal,
+            portals,
             share_portal,
             monitor,
             initiator,
@@ -120,7 +120,7 @@ impl Machine {
     /// The portal's address.
     #[must_use]
     pub fn portal(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.portal.port()).into()
+        self.portals.addresses()[0].host
     }
 
     /// Asks the guest. A channel that is gone is noticed by who reads it.
@@ -133,17 +133,17 @@ impl Machine {
     /// # Errors
     /// When no thread can be started.
     pub fn serve_portal(&self) -> Result<(), Error> {
-        let (control, port) = (Arc::clone(&self.control), self.portal.port());
-        let ask = move |stream| {
-            let address = "127.0.0.1";
+        let control = Arc::clone(&self.control);
+        let ask: portal::Ask = Arc::new(move |stream, portal| {
+            let (address, port) = (&*portal.ip().to_string(), portal.port());
             send(&control, &Request::OpenStream { stream, address, port });
-        };
-        self.portal.serve(self.share_portal, Box::new(ask))
+        });
+        self.portals.serve(self.share_portal, &ask)
     }
 
     /// Drops the connection that waits for a stream the guest could not open.
     pub fn refuse(&self, stream: u32) {
-        self.portal.refuse(stream);
+        self.portals.refuse(stream);
     }
 
     /// Gives the initiator a job. One that is gone has said so.
@@ -205,10 +205,9 @@ fn write_initrd(
     plan: &Plan,
     ready: &Ready,
     token: &Token,
-    portal: u16,
+    portal: SocketAddr,
     directory: &Path,
 ) -> Result<(), Error> {
-    let portal = SocketAddr::from((Ipv4Addr::LOCALHOST, portal));
     let provisioning = Provisioning::new(&plan.spec, portal, Seed(random_bytes()?))?;
     let bytes = segment::write(token, ready.channel, &plan.modules, &provisioning);
     let file = GuestFile { path: segment::PATH, mode: 0o600, bytes: &bytes };
@@ -317,12 +316,12 @@ fn reap_helper(
 fn on_arrival(
     reporter: &Reporter,
     control: &ControlSender,
-    portal: &Arc<Portal>,
+    portals: &Arc<Portals>,
 ) -> transport::OnArrival {
-    let (reporter, control, portal) = (reporter.clone(), Arc::clone(control), Arc::clone(portal));
+    let (reporter, control, portals) = (reporter.clone(), Arc::clone(control), Arc::clone(portals));
     Arc::new(move |arrival| match arrival {
         Arrival::Stream(CONTROL, stream) => open_control(stream, &control, &reporter),
-        Arrival::Stream(number, stream) => portal.connect(number, stream),
+        Arrival::Stream(number, stream) => portals.connect(number, stream),
         // A guest that gave up on a connection and made another.
         Arrival::Refused(Refusal::Stream(lunlab_stream::Error::Closed)) => {
             reporter.tell(What::HungUp("it was closed without a hello".to_owned()));
