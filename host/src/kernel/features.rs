@@ -16,6 +16,8 @@ pub struct Alternative {
     pub symbol: &'static str,
     /// The first version in which it will do.
     pub since: (u32, u32),
+    /// The first version in which it no longer will.
+    pub until: (u32, u32),
 }
 
 /// Something a kernel must have, built in or as a module.
@@ -30,8 +32,11 @@ pub struct Feature {
 }
 
 const fn by(modules: &'static [&'static str], symbol: &'static str) -> Alternative {
-    Alternative { modules, symbol, since: (0, 0) }
+    Alternative { modules, symbol, since: (0, 0), until: NEVER }
 }
+
+/// A version that no kernel will have.
+const NEVER: (u32, u32) = (u32::MAX, 0);
 
 const fn feature(name: &'static str, alternatives: &'static [Alternative]) -> Feature {
     Feature { name, channel: false, alternatives }
@@ -86,9 +91,69 @@ pub const CRC32C: Feature = feature(
     &[
         by(&["crc32c_generic", "crc32c_cryptoapi", "crc32c"], "CONFIG_CRYPTO_CRC32C"),
         by(&["crc32c_intel"], "CONFIG_CRYPTO_CRC32C_INTEL"),
-        Alternative { modules: &["crc32"], symbol: "CONFIG_CRC32", since: (6, 14) },
+        Alternative { since: (6, 14), ..by(&["crc32"], "CONFIG_CRC32") },
     ],
 );
+/// MD5, which CHAP asks the crypto API for (drivers/target/iscsi/iscsi_target_auth.c).
+pub const MD5: Feature = feature("md5", &[by(&["md5"], "CONFIG_CRYPTO_MD5")]);
+/// IPv6, for a portal of that family.
+pub const IPV6: Feature = feature("IPv6", &[by(&["ipv6"], "CONFIG_IPV6")]);
+/// Virtio disks.
+pub const VIRTIO_BLK: Feature = feature("virtio-blk", &[by(&["virtio_blk"], "CONFIG_VIRTIO_BLK")]);
+/// The virtio SCSI host.
+pub const VIRTIO_SCSI: Feature =
+    feature("virtio-scsi", &[by(&["virtio_scsi"], "CONFIG_SCSI_VIRTIO")]);
+/// NVMe controllers on PCI.
+pub const NVME: Feature = feature("nvme", &[by(&["nvme"], "CONFIG_BLK_DEV_NVME")]);
+/// Block devices for SCSI disks, those of the loopback fabric included: without udev nothing else loads it.
+pub const SCSI_DISK: Feature = feature("SCSI disks", &[by(&["sd_mod"], "CONFIG_BLK_DEV_SD")]);
+/// The null block device.
+pub const NULL_BLK: Feature = feature("null_blk", &[by(&["null_blk"], "CONFIG_BLK_DEV_NULL_BLK")]);
+/// The block layer's ramdisk.
+pub const BRD: Feature = feature("brd", &[by(&["brd"], "CONFIG_BLK_DEV_RAM")]);
+/// Compressed ramdisks.
+pub const ZRAM: Feature = feature("zram", &[by(&["zram"], "CONFIG_ZRAM")]);
+/// Block devices over files.
+pub const LOOP: Feature = feature("loop", &[by(&["loop"], "CONFIG_BLK_DEV_LOOP")]);
+/// Device-mapper.
+pub const DEVICE_MAPPER: Feature =
+    feature("device-mapper", &[by(&["dm_mod"], "CONFIG_BLK_DEV_DM")]);
+/// Device-mapper's delay.
+pub const DM_DELAY: Feature = feature("dm-delay", &[by(&["dm_delay"], "CONFIG_DM_DELAY")]);
+/// Device-mapper's flakey.
+pub const DM_FLAKEY: Feature = feature("dm-flakey", &[by(&["dm_flakey"], "CONFIG_DM_FLAKEY")]);
+
+/// Compressions of zram's, by the names that `comp_algorithm` takes.
+///
+/// Before 6.12 zram asks the crypto API for them, and nothing in the guest loads what is not there; since then they are part of it
+/// (drivers/block/zram/zcomp.c).
+const ZRAM_COMPRESSIONS: [(&str, &[Alternative; 2]); 7] = [
+    ("lzo", &[crypto(&["lzo"], "CONFIG_CRYPTO_LZO"), own("CONFIG_ZRAM_BACKEND_LZO")]),
+    ("lzo-rle", &[crypto(&["lzo_rle"], "CONFIG_CRYPTO_LZO"), own("CONFIG_ZRAM_BACKEND_LZO")]),
+    ("lz4", &[crypto(&["lz4"], "CONFIG_CRYPTO_LZ4"), own("CONFIG_ZRAM_BACKEND_LZ4")]),
+    ("lz4hc", &[crypto(&["lz4hc"], "CONFIG_CRYPTO_LZ4HC"), own("CONFIG_ZRAM_BACKEND_LZ4HC")]),
+    ("zstd", &[crypto(&["zstd"], "CONFIG_CRYPTO_ZSTD"), own("CONFIG_ZRAM_BACKEND_ZSTD")]),
+    ("842", &[crypto(&["842"], "CONFIG_CRYPTO_842"), own("CONFIG_ZRAM_BACKEND_842")]),
+    (
+        "deflate",
+        &[crypto(&["deflate"], "CONFIG_CRYPTO_DEFLATE"), own("CONFIG_ZRAM_BACKEND_DEFLATE")],
+    ),
+];
+
+const fn crypto(modules: &'static [&'static str], symbol: &'static str) -> Alternative {
+    Alternative { until: (6, 12), ..by(modules, symbol) }
+}
+
+const fn own(symbol: &'static str) -> Alternative {
+    Alternative { since: (6, 12), ..by(&[], symbol) }
+}
+
+/// A compression of zram's; nothing for one that is not known here.
+#[must_use]
+pub fn zram_compression(algorithm: &str) -> Option<Feature> {
+    let (_, alternatives) = ZRAM_COMPRESSIONS.iter().find(|(name, _)| *name == algorithm)?;
+    Some(feature("zram compression", *alternatives))
+}
 
 /// What is known of a kernel's contents.
 #[derive(Debug)]
@@ -181,11 +246,16 @@ impl Contents {
     }
 
     fn have(&self, feature: &Feature) -> Have {
-        let usable = feature.alternatives.iter().filter(|one| version(&self.release) >= one.since);
-        let all: Vec<Have> = usable.map(|one| self.have_alternative(one)).collect();
+        let all: Vec<Have> = self.usable(feature).map(|one| self.have_alternative(one)).collect();
         let sure = all.iter().find(|have| matches!(have, Have::BuiltIn | Have::Module(_)));
         let unsure = all.iter().find(|have| **have == Have::Unknown);
         sure.or(unsure).cloned().unwrap_or(Have::Absent)
+    }
+
+    /// The alternatives that a kernel of this version can have.
+    fn usable(&self, feature: &Feature) -> impl Iterator<Item = &'static Alternative> {
+        let version = version(&self.release);
+        feature.alternatives.iter().filter(move |one| (one.since..one.until).contains(&version))
     }
 
     fn have_alternative(&self, one: &Alternative) -> Have {
@@ -206,7 +276,7 @@ impl Contents {
     }
 
     fn missing_error(&self, missing: &[Feature]) -> Error {
-        let list: Vec<_> = missing.iter().map(describe).collect();
+        let list: Vec<_> = missing.iter().map(|feature| self.describe(feature)).collect();
         let noun = if missing.len() == 1 { "feature" } else { "features" };
         let message = format!(
             "kernel {} lacks {} {noun} that this run needs: {}{}",
@@ -231,12 +301,9 @@ impl Contents {
     }
 
     fn missing_hint(&self, missing: &[Feature]) -> String {
-        let symbols =
-            missing.iter().filter_map(|feature| Some((feature, feature.alternatives.first()?)));
+        let symbols = missing.iter().filter_map(|feature| self.usable(feature).next());
         let settings: Vec<_> = symbols
-            .map(|(_, one)| {
-                format!("{}={}", one.symbol, if one.modules.is_empty() { "y" } else { "m" })
-            })
+            .map(|one| format!("{}={}", one.symbol, if one.modules.is_empty() { "y" } else { "m" }))
             .collect();
         let where_modules = match self.tree {
             Some(_) => "",
@@ -244,19 +311,16 @@ impl Contents {
         };
         format!("build it with {}{where_modules}", settings.join(" "))
     }
-}
 
-/// `vsock (module vmw_vsock_virtio_transport, CONFIG_VIRTIO_VSOCKETS)`
-fn describe(feature: &Feature) -> String {
-    let ways: Vec<_> = feature
-        .alternatives
-        .iter()
-        .map(|one| match one.modules.first() {
+    /// `vsock (module vmw_vsock_virtio_transport, CONFIG_VIRTIO_VSOCKETS)`
+    fn describe(&self, feature: &Feature) -> String {
+        let way = |one: &Alternative| match one.modules.first() {
             Some(module) => format!("module {module}, {}", one.symbol),
             None => one.symbol.to_owned(),
-        })
-        .collect();
-    format!("{} ({})", feature.name, ways.join(", or "))
+        };
+        let ways: Vec<_> = self.usable(feature).map(way).collect();
+        format!("{} ({})", feature.name, ways.join(", or "))
+    }
 }
 
 /// The first two numbers of a release; a part that is no number counts as 0.
@@ -347,6 +411,23 @@ mod tests {
         assert_eq!(known.doubt(&[VSOCK]), None);
         let configured = contents("6.1", None, Some("CONFIG_VIRTIO_VSOCKETS=m\n"));
         assert_eq!(configured.missing(&[VSOCK]), [VSOCK]);
+    }
+
+    #[test]
+    fn zram_compresses_by_the_crypto_api_until_it_has_its_own() {
+        let lzo = [zram_compression("lzo-rle").unwrap()];
+        let (_dir, tree) = tree(&["lzo-rle.ko"], Some("kernel/crypto/deflate.ko\n"));
+        let old = contents("6.11.9", Some(tree), Some("CONFIG_ZRAM_BACKEND_LZO=y\n"));
+        assert_eq!(old.modules_for(&lzo).unwrap(), ["lzo_rle"]);
+        let deflate = [zram_compression("deflate").unwrap()];
+        assert!(old.modules_for(&deflate).unwrap().is_empty());
+        let new = Contents { release: "6.12.0".into(), ..old };
+        assert!(new.modules_for(&lzo).unwrap().is_empty());
+        let error = new.modules_for(&deflate).unwrap_err();
+        assert!(error.to_string().contains("zram compression (CONFIG_ZRAM_BACKEND_DEFLATE)"));
+        let hint = error.hint().unwrap();
+        assert_eq!(hint, "build it with CONFIG_ZRAM_BACKEND_DEFLATE=y");
+        assert_eq!(zram_compression("rot13"), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod config;
 pub mod elf;
 pub mod features;
 pub mod find;
+pub mod parameters;
 pub mod plan;
 
 use std::fs::{self, File};
