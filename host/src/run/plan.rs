@@ -11,6 +11,7 @@ use crate::kernel::Kernel;
 use crate::kernel::boot::{BootChoice, BootImage};
 use crate::kernel::features::{self, Contents, Feature};
 use crate::kernel::find::Search;
+use crate::kernel::parameters::Parameters;
 use crate::qemu::device::{
     Bare, Boot, Console, Device, EndOnPanic, Extra, Machine as MachineDevice, Monitor,
 };
@@ -99,7 +100,7 @@ impl Plan {
         };
         let base = base_segment(cache, &kernel, &needs, &agent)?;
         let accelerator = accelerator::choose(spec.machine.accelerator, &program, cache)?;
-        let modules = Modules { channel: base.channel.clone(), rest: base.rest.clone() };
+        let modules = Modules::new(&base.channel, &base.rest, &Parameters::default());
         let kernel_digest = kernel.digest(cache)?;
         let doubt = contents.doubt(&needs.features);
         let notes = boot.remark.clone().into_iter().chain(doubt).collect();

@@ -1,5 +1,6 @@
 //! The run's segment of the image: the token and the first requests, in ordinary frames.
 
+use crate::kernel::parameters::Parameters;
 use crate::target::{Provisioning, each_request};
 use lunlab_protocol::frame::{END, header};
 use lunlab_protocol::hello::{CONTROL, Hello, Token};
@@ -9,13 +10,52 @@ use lunlab_protocol::request::{Channel, Module, Request};
 /// Where the agent looks for it.
 pub const PATH: &str = "/lunlab.requests";
 
-/// Modules by their paths in the image.
+/// The modules of the image in load order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Modules {
     /// Needed to reach the host.
-    pub channel: Vec<String>,
+    pub channel: Vec<LoadedModule>,
     /// All others.
-    pub rest: Vec<String>,
+    pub rest: Vec<LoadedModule>,
+}
+
+/// A module and what it is loaded with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadedModule {
+    /// Its path in the image.
+    pub path: String,
+    /// Its parameters, such as `nr_devices=0`; they are not in the image, so that it serves any.
+    pub parameters: String,
+}
+
+impl Modules {
+    /// Modules by their paths in the image, with these parameters.
+    #[must_use]
+    pub fn new(channel: &[String], rest: &[String], parameters: &Parameters) -> Self {
+        let load = |path: &String| {
+            let parameters = parameters.of(module_name(path)).to_owned();
+            LoadedModule { path: path.clone(), parameters }
+        };
+        let all = |paths: &[String]| paths.iter().map(load).collect();
+        Self { channel: all(channel), rest: all(rest) }
+    }
+
+    fn requests(&self) -> impl Iterator<Item = Module<'_>> {
+        let channel = self.channel.iter().map(|module| (module, true));
+        let all = channel.chain(self.rest.iter().map(|module| (module, false)));
+        all.map(|(module, channel)| Module {
+            path: &module.path,
+            channel,
+            parameters: &module.parameters,
+        })
+    }
+}
+
+/// The canonical name of a module by its path in the image.
+#[must_use]
+pub fn module_name(path: &str) -> &str {
+    let file = path.rsplit('/').next().unwrap_or_default();
+    file.strip_suffix(".ko").unwrap_or(file)
 }
 
 /// Writes the segment: pure.
@@ -29,12 +69,7 @@ pub fn write(
     let mut segment = Segment(Vec::new());
     segment.frame(&Hello::ours(CONTROL, token.clone()).encode());
     segment.request(&Request::Channel(channel));
-    for path in &modules.channel {
-        segment.request(&Request::Module(Module { path, channel: true, parameters: "" }));
-    }
-    for path in &modules.rest {
-        segment.request(&Request::Module(Module { path, channel: false, parameters: "" }));
-    }
+    modules.requests().for_each(|module| segment.request(&Request::Module(module)));
     each_request(provisioning, &mut |request| segment.request(request));
     segment.request(&Request::Provision);
     segment.0.extend(END);
@@ -64,6 +99,7 @@ impl Segment {
 #[cfg(test)]
 mod tests {
     use super::{Modules, write};
+    use crate::kernel::parameters::Parameters;
     use crate::spec::Spec;
     use crate::target::{Provisioning, Seed};
     use lunlab_protocol::frame::{Decoder, Frame};
@@ -74,8 +110,10 @@ mod tests {
 
     #[test]
     fn the_default_spec_in_order() {
-        let modules =
-            Modules { channel: vec!["/v.ko".into()], rest: vec!["/t.ko".into(), "/i.ko".into()] };
+        let paths = ["/m/v.ko", "/m/null_blk.ko", "/m/i.ko"].map(str::to_owned);
+        let mut parameters = Parameters::default();
+        parameters.set("null_blk", "nr_devices=0");
+        let modules = Modules::new(&paths[..1], &paths[1..], &parameters);
         let spec = Spec::builtin().unwrap();
         let token = Token::new([9; 32]);
         let portal = SocketAddr::from(([127, 0, 0, 1], 4321));
@@ -100,9 +138,9 @@ mod tests {
             [
                 "hello",
                 "Channel(VirtioSerial)",
-                "Module(Module { path: \"/v.ko\", channel: true, parameters: \"\" })",
-                "Module(Module { path: \"/t.ko\", channel: false, parameters: \"\" })",
-                "Module(Module { path: \"/i.ko\", channel: false, parameters: \"\" })",
+                "Module(Module { path: \"/m/v.ko\", channel: true, parameters: \"\" })",
+                "Module(Module { path: \"/m/null_blk.ko\", channel: false, parameters: \"nr_devices=0\" })",
+                "Module(Module { path: \"/m/i.ko\", channel: false, parameters: \"\" })",
             ]
         );
         assert_eq!(seen[5], "Step(CreateFile { path: \"/run/lunlab/disk0\", size: 67108864 })");
