@@ -101,7 +101,7 @@ fn boot_guarded(
     let argv =
         change(command_line::argv(&plan.program.path, &plan.devices(directory, ready.device)));
     let begun = Instant::now();
-    let qemu = process::spawn(&argv, ready.inherited, &guardian)?;
+    let qemu = process::spawn(&argv, ready.inherited, directory, &guardian)?;
     let reaper = std::thread::spawn(move || {
         let ended = reap(qemu);
         // A QEMU that ended before it connected left somebody waiting for it.
