@@ -21,7 +21,7 @@ export LUNLAB := $(CURDIR)/target/release/lunlab
 export CARGO_TARGET_DIR := $(CURDIR)/target
 unexport CARGO_BUILD_TARGET
 
-.PHONY: build help setup install demo test no-std lint bench fuzz clean distclean
+.PHONY: build help setup install demo test no-std lint bench conformance fuzz clean distclean
 
 build: ## build target/release/lunlab, the agent inside it (default)
 	$(guest_cargo) -p lunlab-agent
@@ -64,6 +64,11 @@ bench: ## measure lunlab itself; BENCH_ARGS=… go to the program
 	setup/run test
 	$(MAKE) build
 	cargo run --release -p lunlab-tests --bin bench -- $(BENCH_ARGS)
+
+conformance: ## libiscsi's test suite on every backstore, against the baseline; CONFORMANCE_ARGS=…
+	setup/run test
+	$(MAKE) build
+	cargo run --release -p lunlab-tests --bin conformance -- $(if $(KERNEL),--kernel "$(KERNEL)") $(CONFORMANCE_ARGS)
 
 fuzz: ## fuzz the frame parser for FUZZ_SECONDS (60)
 	setup/run fuzz

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -30,11 +30,23 @@ impl Process {
     /// Waits for its end; false when it has not come by the deadline.
     #[must_use]
     pub fn ends_before(&self, deadline: Instant) -> bool {
+        self.ends_before_or(deadline, &self.fd) == Some(true)
+    }
+
+    /// Waits for its end, or until something is to be read; none in that case, else whether it has
+    /// ended by the deadline.
+    #[must_use]
+    pub fn ends_before_or(&self, deadline: Instant, interruption: impl AsFd) -> Option<bool> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let timeout = Timespec::try_from(left).expect("a deadline within reach");
-            match poll(&mut [PollFd::new(&self.fd, PollFlags::IN)], Some(&timeout)) {
-                Ok(ready) => return ready > 0,
+            let mut fds = [
+                PollFd::new(&self.fd, PollFlags::IN),
+                PollFd::from_borrowed_fd(interruption.as_fd(), PollFlags::IN),
+            ];
+            match poll(&mut fds, Some(&timeout)) {
+                Ok(0) => return Some(false),
+                Ok(_) => return (!fds[0].revents().is_empty()).then_some(true),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(errno) => panic!("poll: {errno}"),
             }

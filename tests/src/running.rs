@@ -70,11 +70,19 @@ impl Running {
     /// As [`Running::wait_for`].
     #[must_use]
     pub fn wait_for_lines(&self, n: usize) -> Vec<String> {
-        let lines = |all: &str| all.matches('\n').count() >= n;
-        if !self.watched.stdout.wait(lines, self.watched.deadline()) {
+        let Some(lines) = self.lines(n) else {
             panic!("lunlab never printed {n} lines\n{}", self.story());
-        }
-        self.watched.stdout.text().lines().map(str::to_owned).collect()
+        };
+        lines
+    }
+
+    /// Waits until its stdout has so many lines; none when it ends before, or does not print as
+    /// many in time.
+    #[must_use]
+    pub fn lines(&self, n: usize) -> Option<Vec<String>> {
+        let enough = |all: &str| all.matches('\n').count() >= n;
+        let printed = self.watched.stdout.wait(enough, self.watched.deadline());
+        printed.then(|| self.watched.stdout.text().lines().map(str::to_owned).collect())
     }
 
     /// The directory of its result, under the name it has while it runs.
