@@ -9,10 +9,12 @@
 pub mod boot;
 pub mod channel;
 pub mod command;
+pub mod device;
 pub mod kmsg;
-pub mod loopback;
+pub mod loopback_disk;
 pub mod modules;
 pub mod mounts;
+pub mod network;
 pub mod portal;
 pub mod power;
 pub mod provision;

@@ -25,16 +25,17 @@ impl std::fmt::Display for ModuleError {
 
 impl std::error::Error for ModuleError {}
 
-/// Loads one module, with parameters such as `nr_devices=0`, and says how long that took. One that is there already will do.
+/// Loads one module with its parameters (`nr_devices=0 queue_mode=2`) and says how long that took. One
+/// that is there already will do.
 ///
 /// # Errors
-/// When it cannot be opened, or the kernel refuses it.
+/// When it cannot be opened, or the kernel refuses it or its parameters.
 pub fn load(path: &str, parameters: &str) -> Result<Duration, ModuleError> {
     let error = |operation, errno| ModuleError { operation, path: path.to_owned(), errno };
+    let parameters = CString::new(parameters).map_err(|_| error("finit_module", Errno::INVAL))?;
     let begin = Instant::now();
     let fd = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| error("open", errno))?;
-    let parameters = CString::new(parameters).map_err(|_| error("finit_module", Errno::INVAL))?;
     match rustix::system::finit_module(&fd, &parameters, 0) {
         Ok(()) | Err(Errno::EXIST) => Ok(begin.elapsed()),
         Err(errno) => Err(error("finit_module", errno)),

@@ -7,7 +7,7 @@ use crate::kmsg::Forwarder;
 use crate::modules::ModuleError;
 use crate::provision::{self, Provisioned, TEXT, Wanted};
 use crate::workload::Job;
-use crate::{loopback, modules, portal, power, provoke, signals};
+use crate::{modules, network, portal, power, provoke, signals};
 use configfs_rs::kernel_log::KernelLog;
 use lunlab_protocol::event::{Event, Phase, StepFailed};
 use lunlab_protocol::message::cut;
@@ -113,7 +113,10 @@ fn prepare(link: &Link) {
     // There is no modprobe to start; the kernel need not try (LIO would, for every backstore).
     let modprobe = std::fs::write("/proc/sys/kernel/modprobe", "\n");
     tolerate("clear /proc/sys/kernel/modprobe", modprobe.err().map(|error| error.to_string()));
-    tolerate("set the loopback interface up", loopback::up().err().map(|errno| errno.to_string()));
+    tolerate(
+        "set the loopback interface up",
+        network::loopback_up().err().map(|errno| errno.to_string()),
+    );
 }
 
 impl Server {

@@ -18,5 +18,7 @@
 //! # Ok::<(), hash::WrongDigest>(())
 //! ```
 
+pub mod digest;
 pub mod hash;
+pub mod pattern;
 pub mod statistics;

@@ -2,7 +2,7 @@
 
 mod wanted;
 
-pub use wanted::{Collector, Device, LoopbackDisk, Wanted};
+pub use wanted::{Collector, Wanted};
 
 use crate::boot::uptime_us;
 use crate::channel::Link;

@@ -1,8 +1,9 @@
 //! What the host asked for, collected item by item and checked.
 
+use crate::device::Device;
+use crate::loopback_disk::LoopbackDisk;
 use configfs_rs::plan::Step;
 use configfs_rs::{Invalid, TreePath, Value};
-use lunlab_protocol::request::Parameter;
 use lunlab_protocol::target;
 
 /// The most items of a kind: far above any target, far below the guest's memory.
@@ -19,56 +20,6 @@ pub struct Wanted {
     pub disks: Vec<LoopbackDisk>,
 }
 
-/// A device of the wire, kept. See [`target::Device`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Device {
-    /// Unique among the devices.
-    pub name: String,
-    /// A [`target::DeviceKind`] code.
-    pub kind: u32,
-    /// What it is made of.
-    pub over: String,
-    /// Bytes; 0 where the device itself knows.
-    pub size: u64,
-    /// Whether it must not be written.
-    pub read_only: bool,
-    /// Settings by the kernel's names.
-    pub parameters: Vec<(String, String)>,
-}
-
-impl Device {
-    fn new(device: &target::Device<'_>) -> Self {
-        let own = |each: &Parameter<'_>| (each.key.to_owned(), each.value.to_owned());
-        Self {
-            name: device.name.to_owned(),
-            kind: device.kind,
-            over: device.over.to_owned(),
-            size: device.size,
-            read_only: device.read_only,
-            parameters: device.parameters.iter().map(own).collect(),
-        }
-    }
-
-    /// The setting of that name.
-    #[must_use]
-    pub fn parameter(&self, key: &str) -> Option<&str> {
-        self.parameters.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
-    }
-}
-
-/// A disk of the wire, kept. See [`target::LoopbackDisk`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoopbackDisk {
-    /// Its TPG.
-    pub tpg: TreePath,
-    /// The LUN's number.
-    pub lun: u16,
-    /// The unit serial the disk must have.
-    pub serial: String,
-    /// Unique among the devices.
-    pub name: String,
-}
-
 /// Collects what is wanted. The first item that is wrong spoils the whole.
 #[derive(Default)]
 pub struct Collector {
@@ -80,7 +31,10 @@ impl Collector {
     /// Takes the next device.
     pub fn device(&mut self, device: &target::Device<'_>) {
         if self.has_room(self.wanted.devices.len()) {
-            self.wanted.devices.push(Device::new(device));
+            match Device::new(device) {
+                Ok(device) => self.wanted.devices.push(device),
+                Err(error) => self.refuse(error.to_string()),
+            }
         }
     }
 
@@ -100,10 +54,9 @@ impl Collector {
         if !self.has_room(self.wanted.disks.len()) {
             return;
         }
-        let (lun, serial, name) = (disk.lun, disk.serial.to_owned(), disk.name.to_owned());
-        match TreePath::new(disk.tpg) {
-            Ok(tpg) => self.wanted.disks.push(LoopbackDisk { tpg, lun, serial, name }),
-            Err(invalid) => self.refuse(invalid.to_string()),
+        match LoopbackDisk::new(disk) {
+            Ok(disk) => self.wanted.disks.push(disk),
+            Err(error) => self.refuse(error.to_string()),
         }
     }
 

@@ -1,0 +1,101 @@
+//! Workload `pattern`: data in which every block says where it belongs.
+//!
+//! A block that was written to the wrong place, twice, or not at all cannot look right: it begins with its own address
+//! and the seed, and the rest follows from both.
+
+/// Bytes of a block: the smallest that any device takes.
+pub const BLOCK: usize = 512;
+
+/// Fills `bytes`, which are those of a device at `offset`. Both are counted in whole blocks: bytes of a last block that
+/// is cut short are what the whole block would begin with.
+///
+/// ```
+/// use lunlab_bench::pattern::{BLOCK, fill};
+///
+/// let mut whole = [0; 4 * BLOCK];
+/// fill(7, 0, &mut whole);
+/// let mut part = [0; BLOCK];
+/// fill(7, 2 * BLOCK as u64, &mut part);
+/// assert_eq!(whole[2 * BLOCK..3 * BLOCK], part);
+/// ```
+pub fn fill(seed: u64, offset: u64, bytes: &mut [u8]) {
+    let first = offset / BLOCK as u64;
+    for (address, block) in (first..).zip(bytes.chunks_mut(BLOCK)) {
+        fill_block(seed, address, block);
+    }
+}
+
+fn fill_block(seed: u64, address: u64, block: &mut [u8]) {
+    let mut state = mix(seed ^ mix(address));
+    let follow = std::iter::repeat_with(|| {
+        state = state.wrapping_add(GOLDEN);
+        mix(state)
+    });
+    let words = [address, seed].into_iter().chain(follow);
+    for (to, word) in block.chunks_mut(8).zip(words) {
+        to.iter_mut().zip(word.to_le_bytes()).for_each(|(to, from)| *to = from);
+    }
+}
+
+/// Two to the 64th divided by the golden ratio, the step of SplitMix64 (Steele, Lea and Flood, 2014).
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The output function of SplitMix64.
+fn mix(word: u64) -> u64 {
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(seed: u64, offset: u64, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        fill(seed, offset, &mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn a_block_begins_with_its_address_and_the_seed() {
+        let bytes = filled(0xfeed, 1 << 40, 2 * BLOCK);
+        for (n, block) in (0..).zip(bytes.chunks(BLOCK)) {
+            assert_eq!(block[..8], ((1u64 << 31) + n).to_le_bytes());
+            assert_eq!(block[8..16], 0xfeed_u64.to_le_bytes());
+        }
+    }
+
+    #[test]
+    fn the_generator_is_the_published_one() {
+        // The first outputs of SplitMix64 from the state 1234567.
+        let mut state = 1_234_567u64;
+        let next = || {
+            state = state.wrapping_add(GOLDEN);
+            mix(state)
+        };
+        let found: Vec<u64> = std::iter::repeat_with(next).take(2).collect();
+        assert_eq!(found, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+    }
+
+    #[test]
+    fn how_it_is_cut_into_pieces_does_not_matter() {
+        let whole = filled(3, 0, 16 * BLOCK);
+        for (piece, offset) in [(1, 5), (7, 2), (16, 0)] {
+            let from = offset * BLOCK;
+            let bytes = filled(3, from as u64, piece * BLOCK);
+            assert_eq!(whole[from..from + bytes.len()], bytes);
+        }
+        assert_eq!(whole[..BLOCK + 100], filled(3, 0, BLOCK + 100));
+    }
+
+    #[test]
+    fn no_two_blocks_and_no_two_seeds_are_alike() {
+        let seeds = [0, 1, u64::MAX];
+        let all: Vec<u8> = seeds.iter().flat_map(|seed| filled(*seed, 0, 64 * BLOCK)).collect();
+        // Not even past the address and the seed.
+        let distinct: std::collections::BTreeSet<&[u8]> =
+            all.chunks(BLOCK).map(|block| &block[16..]).collect();
+        assert_eq!(distinct.len(), 3 * 64);
+    }
+}

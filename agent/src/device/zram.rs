@@ -1,0 +1,32 @@
+//! zram (Documentation/admin-guide/blockdev/zram.rst).
+
+use super::system::{Node, System};
+use super::{Device, DeviceError, Undo};
+
+pub(super) fn set_up(system: &System, device: &Device) -> Result<(Node, Undo), DeviceError> {
+    let number = system
+        .read("class/zram-control/hot_add")
+        .map_err(|error| error.with_hint("is zram loaded? (CONFIG_ZRAM)"))?;
+    let undo = Undo::Zram { number: number.clone() };
+    undo.on_failure(system, configure(system, device, &format!("zram{number}")))
+}
+
+fn configure(system: &System, device: &Device, name: &str) -> Result<Node, DeviceError> {
+    let attribute = |key: &str| format!("block/{name}/{key}");
+    for (key, value) in &device.parameters {
+        system.write(&attribute(key), value).map_err(|error| match key.as_str() {
+            "comp_algorithm" => {
+                let known = system.read(&attribute(key)).unwrap_or_default();
+                error.with_hint(format!("this kernel has: {known}"))
+            }
+            _ => error,
+        })?;
+    }
+    system.write(&attribute("disksize"), &device.size.to_string())?;
+    system.expect(name)
+}
+
+pub(super) fn take_down(system: &System, number: &str) -> Result<(), DeviceError> {
+    system.write(&format!("block/zram{number}/reset"), "1")?;
+    system.write("class/zram-control/hot_remove", number)
+}
