@@ -5,7 +5,7 @@ use crate::control::NO_VERSIONS;
 use crate::misdeed::OnStreams;
 use lunlab_agent::boot::uptime_us;
 use lunlab_agent::channel::{Dialler, Link, Requests};
-use lunlab_agent::{loopback, portal};
+use lunlab_agent::{network, portal};
 use lunlab_protocol::event::Event;
 use lunlab_protocol::hello::{CONTROL, Hello, Token};
 use lunlab_protocol::message::decode;
@@ -35,7 +35,7 @@ pub(crate) fn misbehave(
     token: &Token,
 ) -> Result<(), Failure> {
     let (dialler, link) = (Arc::new(dialler), Arc::new(link));
-    loopback::up().map_err(std::io::Error::from)?;
+    network::loopback_up().map_err(std::io::Error::from)?;
     let mut kept = Vec::new();
     for (misdeed, number) in misdeeds.iter().zip(UNASKED..) {
         if matches!(misdeed, OnStreams::Flood) {
