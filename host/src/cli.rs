@@ -45,6 +45,9 @@ pub enum Command {
     /// Build the initramfs to a file, or list what is in one
     #[command(subcommand)]
     Image(Image),
+    /// Turn targetcli's saved configuration into a spec
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(Import),
     /// The process that outlives lunlab by a moment and leaves nothing behind
     #[command(hide = true)]
     Guardian {
@@ -88,6 +91,17 @@ const IMAGE_LIST_EXAMPLES: &str = "\
 Examples:
   lunlab image list initramfs.cpio
   find . | cpio -o -H newc | lunlab image list -";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  lunlab import saveconfig.json > spec.toml
+  lunlab import saveconfig.json -o spec.toml --secrets secrets
+  sudo cat /etc/target/saveconfig.json | lunlab import -
+
+What could not be carried over, or became something else, is named on stderr with its place in the
+file. CHAP secrets are never in the spec: it refers to files, which --secrets makes.
+
+Exit codes: 0 imported, 2 no saveconfig.json";
 
 /// `lunlab run`.
 #[derive(Debug, Args)]
@@ -158,6 +172,25 @@ pub struct ImageBuild {
     /// An agent to use instead of the one inside this program
     #[arg(long, value_name = "FILE", hide = true)]
     pub agent: Option<PathBuf>,
+}
+
+/// `lunlab import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The saved configuration; `-` is stdin
+    pub file: PathBuf,
+    /// Where to write the spec, instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write each CHAP secret to a file of its own in this directory
+    #[arg(long, value_name = "DIR")]
+    pub secrets: Option<PathBuf>,
+    /// Keep attributes and parameters that are what they would be anyway
+    #[arg(long)]
+    pub all: bool,
+    /// How large a disk becomes when the file does not say
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1G")]
+    pub disk_size: u64,
 }
 
 /// Which kernel.

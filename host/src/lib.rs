@@ -19,6 +19,7 @@ pub mod qemu;
 pub mod result;
 pub mod run;
 pub mod runtime_directory;
+pub mod saveconfig;
 pub mod spec;
 mod sys;
 pub mod target;

@@ -1,6 +1,7 @@
 //! One subcommand each.
 
 mod image;
+mod import;
 mod report;
 mod run;
 
@@ -18,6 +19,7 @@ pub fn dispatch(cli: Cli, started: Instant) -> ExitCode {
         Command::Up(up) => code(run::up(up, started)),
         Command::Image(Image::Build(build)) => code(image::build(build)),
         Command::Image(Image::List { file }) => code(image::list(&file)),
+        Command::Import(command) => code(import::import(command)),
         Command::Guardian { directory } if guardian::leads_its_group() => {
             guardian::watch(&directory)
         }

@@ -1,0 +1,383 @@
+//! Saved targets: TPGs, LUNs, portals, ACLs.
+
+use configfs_rs::lio::rule::Group;
+use configfs_rs::lio::{IscsiName, Naa};
+
+use super::document::{Item, Table};
+use super::import::Options;
+use super::portal::portals;
+use super::reader::{Object, Setting};
+use super::secret::{Secrets, chap};
+use super::settings::{self, Known};
+use super::storage_object::StorageObjects;
+
+/// The parameter that lunlab sets when a spec does not, and to what.
+const RAISED: (&str, &str) = ("MaxRecvDataSegmentLength", "262144");
+
+/// What LIO has for it.
+const NOT_RAISED: &str = "8192";
+
+/// What is read along with the targets.
+struct Context<'a> {
+    objects: &'a StorageObjects,
+    options: &'a Options,
+    secrets: &'a mut Secrets,
+}
+
+/// Reads all targets.
+pub(super) fn read(
+    targets: Vec<Object<'_>>,
+    objects: &StorageObjects,
+    options: &Options,
+    secrets: &mut Secrets,
+) -> Vec<Table> {
+    let mut context = Context { objects, options, secrets };
+    let mut tables = Vec::new();
+    let mut names = Vec::new();
+    for (index, target) in targets.into_iter().enumerate() {
+        tables.extend(context.target(index, target, &mut names).unwrap_or_default());
+    }
+    tables
+}
+
+/// What identifies a TPG or an ACL in the names of its secrets.
+fn owner(target: usize, tag: u16) -> String {
+    format!("target{target}-tpg{tag}")
+}
+
+impl Context<'_> {
+    fn target(
+        &mut self,
+        index: usize,
+        mut target: Object<'_>,
+        names: &mut Vec<String>,
+    ) -> Option<Vec<Table>> {
+        let saved = target.text("wwn").unwrap_or_default();
+        let fabric = target.text("fabric").unwrap_or_default();
+        if fabric != "iscsi" && fabric != "loopback" {
+            let message = format!(
+                "the fabric {fabric:?} needs hardware or a hypervisor that a guest has not: \
+                 the target {saved} is left out"
+            );
+            target.note_at("fabric", message);
+            return None;
+        }
+        let wwn = match fabric.as_str() {
+            "iscsi" => iscsi_name(&saved, "wwn", &target),
+            _ => naa(&saved, "wwn", &target),
+        }?;
+        if names.contains(&wwn) {
+            target.note_at("wwn", "another target has this name already: left out");
+            return None;
+        }
+        let mut table = Table::new("[[target]]");
+        if fabric != "iscsi" {
+            table.set("fabric", fabric.as_str());
+        }
+        table.set("wwn", wwn.as_str());
+        self.target_parameters(&mut target, &mut table);
+        let mut tables = vec![table];
+        let mut tags = Vec::new();
+        for tpg in target.objects("tpgs") {
+            let tpg = self.tpg(index, tpg, fabric == "iscsi", &mut tags);
+            tables.extend(tpg.unwrap_or_default());
+        }
+        if tables.len() == 1 {
+            target.note(format!("no TPG of {wwn} is left: left out as well"));
+            return None;
+        }
+        names.push(wwn);
+        target.finish();
+        Some(tables)
+    }
+
+    fn target_parameters(&self, target: &mut Object<'_>, table: &mut Table) {
+        let group = Group::TargetParameter;
+        let known = Known { group, unset: &|_| None, all: self.options.all };
+        let parameters = settings::take(target, "parameters");
+        for (key, value) in known.keep(parameters, target).entries {
+            table.set(&key, value);
+        }
+    }
+
+    fn tpg(
+        &mut self,
+        target: usize,
+        mut tpg: Object<'_>,
+        iscsi: bool,
+        tags: &mut Vec<u16>,
+    ) -> Option<Vec<Table>> {
+        // rtslib takes the first that is free.
+        let tag =
+            tpg.number("tag").or_else(|| Some(tags.iter().max().map_or(1, |t| u64::from(*t) + 1)));
+        let tag = tag.and_then(|tag| u16::try_from(tag).ok());
+        let allowed = |tag: &u16| if iscsi { *tag != 0 } else { *tag < 32 };
+        let Some(tag) = tag.filter(allowed).filter(|tag| !tags.contains(tag)) else {
+            tpg.note_at("tag", "no tag a TPG of this fabric can have, or taken: left out");
+            return None;
+        };
+        let mut table = Table::new("[[target.tpg]]");
+        table.set("tag", tag);
+        if tpg.flag("enable") == Some(false) && iscsi {
+            table.set("enable", false);
+        }
+        let luns = self.luns(&mut tpg);
+        if luns.is_empty() {
+            tpg.note(format!("no LUN of TPG {tag} is left: left out as well"));
+            return None;
+        }
+        let numbers: Vec<u8> = luns.iter().map(|(number, _)| *number).collect();
+        table.set("luns", Item::List(luns.into_iter().map(|(_, lun)| lun).collect()));
+        tags.push(tag);
+        let mut tables = vec![table];
+        if iscsi {
+            self.iscsi_tpg(&owner(target, tag), &mut tpg, &numbers, &mut tables);
+        } else {
+            let attributes = settings::take(&mut tpg, "attributes");
+            let known = Known { group: Group::TpgAttribute, unset: &|_| None, all: false };
+            if let Some(table) = tables.first_mut() {
+                table.set_inline("attributes", known.keep(attributes, &tpg).entries);
+            }
+            for key in ["portals", "node_acls"] {
+                if !tpg.objects(key).is_empty() {
+                    tpg.note_at(key, "loopback has none: left out");
+                }
+            }
+        }
+        tpg.finish();
+        Some(tables)
+    }
+
+    fn luns(&self, tpg: &mut Object<'_>) -> Vec<(u8, Item)> {
+        let mut luns: Vec<(u8, Item)> = Vec::new();
+        for mut lun in tpg.objects("luns") {
+            let number = lun.number("index").and_then(|number| u8::try_from(number).ok());
+            let Some(number) = number.filter(|n| luns.iter().all(|(known, _)| known != n)) else {
+                lun.note_at("index", "not 0 to 255, or taken: the LUN is left out");
+                continue;
+            };
+            let path = lun.text("storage_object").unwrap_or_default();
+            let Some((name, groups)) = self.objects.at(&path) else {
+                let message = format!("{path} was not carried over: LUN {number} is left out");
+                lun.note_at("storage_object", message);
+                continue;
+            };
+            let mut entries =
+                vec![("lun".to_owned(), number.into()), ("storage_object".to_owned(), name.into())];
+            let group = lun.text("alua_tg_pt_gp_name").filter(|group| group != "default_tg_pt_gp");
+            match group {
+                Some(group) if groups.contains(&group) => {
+                    entries.push(("alua_group".to_owned(), group.into()));
+                }
+                Some(group) if !group.is_empty() => lun.note_at(
+                    "alua_tg_pt_gp_name",
+                    format!("{group} is no ALUA group of {name}: in the kernel's own"),
+                ),
+                _ => {}
+            }
+            drop_alias(&mut lun);
+            lun.finish();
+            luns.push((number, Item::Inline(entries)));
+        }
+        luns
+    }
+
+    fn iscsi_tpg(
+        &mut self,
+        owner: &str,
+        tpg: &mut Object<'_>,
+        luns: &[u8],
+        tables: &mut Vec<Table>,
+    ) {
+        let mut attributes = settings::take(tpg, "attributes");
+        // What is not in the file is as LIO has it.
+        let on = |value: Option<String>, unset: bool| value.map_or(unset, |value| value != "0");
+        let authentication = on(settings::remove(&mut attributes, "authentication"), true);
+        let generate = on(settings::remove(&mut attributes, "generate_node_acls"), false);
+        let protect = on(settings::remove(&mut attributes, "demo_mode_write_protect"), true);
+        if generate {
+            // The one implies the other.
+            settings::remove(&mut attributes, "cache_dynamic_acls");
+        }
+        let acls = tpg.objects("node_acls");
+        let mut acl_tables = Vec::new();
+        let mut initiators = Vec::new();
+        let mut credentials = false;
+        for (index, acl) in acls.into_iter().enumerate() {
+            let owner = format!("{owner}-acl{index}");
+            let acl = self.acl(&owner, acl, authentication, luns, &mut initiators);
+            if let Some((table, has_credentials)) = acl {
+                credentials |= has_credentials;
+                acl_tables.push(table);
+            }
+        }
+        let own = chap(tpg, "chap_", owner, self.secrets, authentication);
+        credentials |= own.is_some();
+        let listening = tpg.objects("portals");
+        let Some(table) = tables.first_mut() else { return };
+        if listening.is_empty() {
+            tpg.note("it listens nowhere: the spec gives it a portal");
+        } else {
+            table.set("portals", portals(listening));
+        }
+        let demo_mode = match (generate, protect) {
+            (false, _) => "off",
+            (true, true) => "read-only",
+            (true, false) => "writable",
+        };
+        let unset = if acl_tables.is_empty() { "writable" } else { "off" };
+        if demo_mode != unset || self.options.all {
+            table.set("demo_mode", demo_mode);
+        }
+        table.set_some("chap", own);
+        self.tpg_settings(attributes, authentication, credentials, tpg, table);
+        tables.extend(acl_tables);
+    }
+
+    fn tpg_settings(
+        &self,
+        attributes: Vec<Setting>,
+        authentication: bool,
+        credentials: bool,
+        tpg: &mut Object<'_>,
+        table: &mut Table,
+    ) {
+        let all = self.options.all;
+        let known = Known { group: Group::TpgAttribute, unset: &|_| None, all };
+        let mut attributes = known.keep(attributes, tpg);
+        if authentication && !credentials {
+            tpg.note_at(
+                "attributes.authentication",
+                "CHAP is demanded and there are no credentials, so that nobody can log in: \
+                 everybody can here",
+            );
+        } else if authentication != credentials {
+            attributes.entries.push(("authentication".to_owned(), authentication.into()));
+        }
+        table.set_inline("attributes", attributes.entries);
+        let mut parameters = settings::take(tpg, "parameters");
+        let auth_method = settings::remove(&mut parameters, "AuthMethod");
+        if auth_method.as_deref() == Some("None") && authentication {
+            tpg.note_at("parameters.AuthMethod", "it follows authentication: left out");
+        }
+        if parameters.iter().all(|setting| setting.name != RAISED.0) {
+            let (name, value) = (RAISED.0.to_owned(), NOT_RAISED.to_owned());
+            parameters.push(Setting { place: tpg.at("parameters"), name, value });
+        }
+        let unset = |name: &str| (name == RAISED.0).then_some(RAISED.1);
+        let known = Known { group: Group::TpgParameter, unset: &unset, all };
+        let parameters = known.keep(parameters, tpg);
+        table.set_inline("parameters", parameters.entries);
+        if attributes.unknown || parameters.unknown {
+            table.set("allow_unknown_attributes", true);
+        }
+    }
+
+    /// One ACL's table, and whether it has credentials.
+    fn acl(
+        &mut self,
+        owner: &str,
+        mut acl: Object<'_>,
+        tpg_authenticates: bool,
+        luns: &[u8],
+        initiators: &mut Vec<String>,
+    ) -> Option<(Table, bool)> {
+        let saved = acl.text("node_wwn").unwrap_or_default();
+        let initiator = iscsi_name(&saved, "node_wwn", &acl)?;
+        if initiators.contains(&initiator) {
+            acl.note_at("node_wwn", "this initiator has an ACL already: left out");
+            return None;
+        }
+        initiators.push(initiator.clone());
+        let attributes = settings::take(&mut acl, "attributes");
+        let asked = attributes.iter().find(|setting| setting.name == "authentication");
+        let authenticates = match asked.map(|setting| setting.value.as_str()) {
+            Some("0") => false,
+            Some("1") => true,
+            _ => tpg_authenticates,
+        };
+        let mut table = Table::new("[[target.tpg.acl]]");
+        table.set("initiator", initiator);
+        table.set("mapped_luns", mapped_luns(&mut acl, luns));
+        let depth = acl.number("tcq_depth").and_then(|depth| u16::try_from(depth).ok());
+        table.set_some("cmdsn_depth", depth.filter(|depth| (1..=512).contains(depth)));
+        table.set_some("tag", acl.text("tag").filter(|tag| !tag.is_empty()));
+        let chap = chap(&mut acl, "chap_", owner, self.secrets, authenticates);
+        let has_credentials = chap.is_some();
+        table.set_some("chap", chap);
+        let group = Group::AclAttribute;
+        let known = Known { group, unset: &|_| None, all: self.options.all };
+        let kept = known.keep(attributes, &acl);
+        table.set_inline("attributes", kept.entries);
+        if kept.unknown {
+            table.set("allow_unknown_attributes", true);
+        }
+        acl.finish();
+        Some((table, has_credentials))
+    }
+}
+
+fn mapped_luns(acl: &mut Object<'_>, luns: &[u8]) -> Item {
+    let mut taken: Vec<(u64, Item)> = Vec::new();
+    for mut mapped in acl.objects("mapped_luns") {
+        let (number, lun) = (mapped.number("index"), mapped.number("tpg_lun"));
+        let write_protect = mapped.flag("write_protect").unwrap_or(false);
+        drop_alias(&mut mapped);
+        // Written by rtslib as None.
+        let _tag = mapped.take("tag");
+        let exported = lun.filter(|lun| luns.iter().any(|known| u64::from(*known) == *lun));
+        let free = |n: &u64| *n < 256 && taken.iter().all(|(known, _)| known != n);
+        match (number.filter(free), exported) {
+            (Some(number), Some(lun)) => {
+                let mut entries = vec![
+                    (
+                        "mapped_lun".to_owned(),
+                        Item::Integer(i64::from(u8::try_from(number).unwrap_or(0))),
+                    ),
+                    ("lun".to_owned(), Item::Integer(i64::from(u8::try_from(lun).unwrap_or(0)))),
+                ];
+                if write_protect {
+                    entries.push(("write_protect".to_owned(), true.into()));
+                }
+                taken.push((number, Item::Inline(entries)));
+                mapped.finish();
+            }
+            (None, _) => mapped.note_at("index", "not 0 to 255, or taken: left out"),
+            (_, None) => mapped.note_at("tpg_lun", "no LUN that was carried over: left out"),
+        }
+    }
+    Item::List(taken.into_iter().map(|(_, item)| item).collect())
+}
+
+/// The names of symbolic links in configfs: rtslib draws ten hexadecimal digits, which mean
+/// nothing.
+fn drop_alias(object: &mut Object<'_>) {
+    let Some(alias) = object.text("alias") else { return };
+    let drawn = alias.len() == 10 && alias.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !drawn && !alias.is_empty() {
+        object.note_at("alias", "the name of a link in configfs, which is lunlab's: left out");
+    }
+}
+
+/// An iSCSI name that lunlab takes, in lower case.
+fn iscsi_name(saved: &str, key: &str, object: &Object<'_>) -> Option<String> {
+    let lower = saved.to_ascii_lowercase();
+    match IscsiName::new(&lower) {
+        Ok(_) => Some(lower),
+        Err(problem) => {
+            object.note_at(key, format!("{problem}: left out"));
+            None
+        }
+    }
+}
+
+/// The name of a target of loopback.
+fn naa(saved: &str, key: &str, object: &Object<'_>) -> Option<String> {
+    match Naa::new(saved) {
+        Ok(_) => Some(saved.to_ascii_lowercase()),
+        Err(problem) => {
+            object.note_at(key, format!("{problem}: left out"));
+            None
+        }
+    }
+}

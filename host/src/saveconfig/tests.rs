@@ -1,0 +1,283 @@
+//! Imports as a whole.
+
+use super::{ImportError, Imported, Options, import};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// As rtslib writes it; what it cannot have at once is spread over more objects than one has.
+const ACLS: &str = include_str!("fixtures/acls.json");
+
+fn options() -> Options {
+    Options { all: false, disk_size: 1 << 30, secrets: "secrets".into() }
+}
+
+fn imported(value: &Value) -> Imported {
+    import(&value.to_string(), &options()).unwrap()
+}
+
+fn notes(imported: &Imported) -> String {
+    imported.notes.iter().map(|note| format!("{note}\n")).collect()
+}
+
+/// One storage object and nothing else.
+fn object(value: Value) -> Value {
+    json!({ "storage_objects": [value] })
+}
+
+/// A target with one TPG that exports a ramdisk.
+fn tpg(tpg: &Value) -> Value {
+    let mut tpg = tpg.clone();
+    tpg["luns"] = json!([{ "index": 0, "storage_object": "/backstores/ramdisk/r" }]);
+    json!({
+        "storage_objects": [{ "plugin": "ramdisk", "name": "r", "size": 8 << 20 }],
+        "targets": [{ "fabric": "iscsi", "wwn": "iqn.2015-04.org.example:t", "tpgs": [tpg] }],
+    })
+}
+
+#[test]
+fn a_saved_configuration_becomes_a_readable_spec() {
+    let imported = import(ACLS, &options()).unwrap();
+    assert_eq!(imported.spec, include_str!("fixtures/acls.toml"));
+    assert_eq!(notes(&imported), include_str!("fixtures/acls.notes"));
+}
+
+#[test]
+fn secrets_are_in_no_spec_and_no_note() {
+    let imported = import(ACLS, &options()).unwrap();
+    let shown = format!("{imported:?}{}{}", imported.spec, notes(&imported));
+    assert!(!shown.contains("canary"), "{shown}");
+    let files: Vec<_> = imported.secrets.iter().map(|s| (s.file.as_str(), s.reveal())).collect();
+    assert_eq!(
+        files,
+        [
+            ("discovery.password", "canary-discovery"),
+            ("discovery.mutual-password", "canary-target-discovery"),
+            ("target0-tpg1-acl0.password", "canary-password-one"),
+            ("target0-tpg1-acl0.mutual-password", "canary-mutual-one"),
+        ]
+    );
+    for file in files {
+        assert!(imported.spec.contains(&format!("\"secrets/{}\"", file.0)));
+    }
+}
+
+#[test]
+fn what_is_no_saved_configuration_is_refused() {
+    for text in ["", "{", "[]", "3", "{}", r#"{"targets": 3}"#, "[[storage_object]]"] {
+        assert!(import(text, &options()).is_err(), "{text}");
+    }
+    let other = import(r#"{"name": "package"}"#, &options()).unwrap_err();
+    assert_eq!(other, ImportError::NotSaveconfig);
+    let broken = import("{\"targets\": [", &options()).unwrap_err();
+    assert!(broken.to_string().contains("line 1"), "{broken}");
+    let deep = format!("{{\"targets\": {}", "[".repeat(100_000));
+    assert!(import(&deep, &options()).is_err());
+}
+
+#[test]
+fn an_empty_configuration_is_one_too() {
+    let imported = imported(&json!({ "fabric_modules": [], "storage_objects": [], "targets": [] }));
+    assert_eq!(imported.notes, []);
+    assert_eq!(imported.spec.lines().count(), 1);
+}
+
+#[test]
+fn what_a_guest_cannot_have_is_left_out_with_its_reason() {
+    let saved = json!({
+        "storage_objects": [
+            { "plugin": "pscsi", "name": "tape", "dev": "/dev/st0" },
+            { "plugin": "user", "name": "rbd", "size": 1, "config": "rbd/a/b" },
+            { "plugin": "quantum", "name": "q" },
+            { "name": "nothing" },
+            "a string",
+        ],
+        "targets": [{
+            "fabric": "iscsi", "wwn": "iqn.2015-04.org.example:t",
+            "tpgs": [{ "tag": 1, "luns": [
+                { "index": 0, "storage_object": "/backstores/pscsi/tape" },
+            ] }],
+        }],
+    });
+    let imported = imported(&saved);
+    let notes = notes(&imported);
+    for expected in [
+        "storage_objects[0]: pscsi passes a SCSI device",
+        "storage_objects[1]: user is served by a program",
+        "storage_objects[2]: lunlab does not know this plugin",
+        "storage_objects[3]: a storage object without a plugin",
+        "storage_objects[4]: an object is expected, this is a string",
+        "targets[0].tpgs[0].luns[0].storage_object: /backstores/pscsi/tape was not carried over",
+        "targets[0].tpgs[0]: no LUN of TPG 1 is left",
+        "targets[0]: no TPG of iqn.2015-04.org.example:t is left",
+    ] {
+        assert!(notes.contains(expected), "{expected}\n{notes}");
+    }
+    assert_eq!(imported.spec.lines().count(), 1, "{}", imported.spec);
+}
+
+#[test]
+fn sizes_a_spec_cannot_have_become_the_nearest_it_can() {
+    for (size, written) in [
+        (json!(1), "1M"),
+        (json!(1_048_577), "1028K"),
+        (json!(u64::MAX), "16T"),
+        (json!(null), "1G"),
+    ] {
+        let saved = object(json!({ "plugin": "ramdisk", "name": "r", "size": size }));
+        let imported = imported(&saved);
+        assert!(imported.spec.contains(&format!("size = \"{written}\"")), "{}", imported.spec);
+    }
+}
+
+#[test]
+fn storage_objects_of_one_name_get_names_of_their_own() {
+    let saved = json!({
+        "storage_objects": [
+            { "plugin": "fileio", "name": "a", "dev": "/a", "size": 1 << 20 },
+            { "plugin": "ramdisk", "name": "a", "size": 1 << 20 },
+            { "plugin": "ramdisk", "name": "é/".repeat(40), "size": 1 << 20 },
+            { "plugin": "ramdisk", "name": "-".repeat(40), "size": 1 << 20 },
+        ],
+    });
+    let spec = imported(&saved).spec;
+    let names: Vec<_> = spec.lines().filter(|line| line.starts_with("name")).collect();
+    let dashes = "-".repeat(32);
+    assert_eq!(names[..2], ["name = \"a\"", "name = \"a-ramdisk\""]);
+    assert_eq!(names[2], format!("name = \"{dashes}\""));
+    assert_eq!(names[3], format!("name = \"{}-ramdisk\"", "-".repeat(24)));
+}
+
+#[test]
+fn asynchronous_files_and_devices_get_a_disk() {
+    let saved = json!({
+        "storage_objects": [
+            { "plugin": "fileio", "name": "a", "dev": "/a", "size": 1 << 20, "aio": true },
+            { "plugin": "fileio", "name": "b", "dev": "/dev/sdb", "size": 0, "write_back": true },
+        ],
+    });
+    let imported = imported(&saved);
+    assert_eq!(imported.spec.matches("[[disk]]").count(), 2);
+    assert_eq!(imported.spec.matches("device = \"disk\"").count(), 2);
+    assert_eq!(imported.spec.matches("mode = \"async\"").count(), 1);
+    let notes = notes(&imported);
+    assert!(notes.contains("storage_objects[0].aio: the guest's files are on tmpfs"), "{notes}");
+    assert!(notes.contains("and how large it is the file does not say"), "{notes}");
+}
+
+#[test]
+fn who_may_log_in_stays_as_it_was() {
+    let with = |attributes: Value, acls: Value| {
+        let spec = imported(&tpg(&json!({ "attributes": attributes, "node_acls": acls }))).spec;
+        let line = |key: &str| {
+            spec.lines().find(|line| line.starts_with(key)).map(str::to_owned).unwrap_or_default()
+        };
+        (line("demo_mode"), line("attributes"))
+    };
+    let acl = json!([{ "node_wwn": "iqn.2015-04.org.example:i", "mapped_luns": [] }]);
+    let none = json!([]);
+    let open = json!({
+        "authentication": 0, "generate_node_acls": 1, "cache_dynamic_acls": 1,
+        "demo_mode_write_protect": 0,
+    });
+    assert_eq!(with(open.clone(), none.clone()), (String::new(), String::new()));
+    assert_eq!(with(open, acl.clone()).0, "demo_mode = \"writable\"");
+    let protected = json!({ "authentication": 0, "generate_node_acls": 1 });
+    assert_eq!(with(protected, none.clone()).0, "demo_mode = \"read-only\"");
+    // LIO's own, which rtslib leaves where the file says nothing.
+    assert_eq!(with(json!({}), none).0, "demo_mode = \"off\"");
+    assert_eq!(with(json!({ "authentication": 0 }), acl).0, "");
+}
+
+#[test]
+fn credentials_that_nobody_is_asked_for_do_not_begin_to_be() {
+    let chap = json!({ "chap_userid": "u", "chap_password": "canary" });
+    let off = json!({ "attributes": { "authentication": 0 }, "chap_userid": "u", "chap_password": "canary" });
+    let imported_off = imported(&tpg(&off));
+    assert!(!imported_off.spec.contains("chap"), "{}", imported_off.spec);
+    assert!(notes(&imported_off).contains("chap_userid: nobody is asked for these credentials"));
+    let mut acl = chap.clone();
+    acl["node_wwn"] = json!("iqn.2015-04.org.example:i");
+    acl["attributes"] = json!({ "authentication": 1 });
+    let one = imported(&tpg(&json!({ "attributes": { "authentication": 0 }, "node_acls": [acl] })));
+    assert!(one.spec.contains("attributes = { authentication = false }"), "{}", one.spec);
+    assert!(one.spec.contains("chap = { userid = \"u\", password_file"), "{}", one.spec);
+    let half = imported(&tpg(&json!({ "chap_userid": "u" })));
+    assert!(notes(&half).contains("chap_userid: a name without a password"), "{}", notes(&half));
+}
+
+#[test]
+fn attributes_that_change_nothing_are_kept_when_asked_for() {
+    let saved = tpg(&json!({ "attributes": { "login_timeout": 15, "odd": "x" } }));
+    let few = imported(&saved);
+    assert!(!few.spec.contains("login_timeout"));
+    assert!(notes(&few).contains("attributes.odd: lunlab does not know it: left out"));
+    let all = import(&saved.to_string(), &Options { all: true, ..options() }).unwrap();
+    assert!(all.spec.contains("attributes = { login_timeout = 15, odd = \"x\" }"), "{}", all.spec);
+    assert!(all.spec.contains("allow_unknown_attributes = true"));
+}
+
+#[test]
+fn values_the_kernel_would_refuse_are_left_out() {
+    let saved = tpg(&json!({
+        "attributes": { "login_timeout": 99, "default_erl": [1], "t10_pi": 1e99 },
+        "parameters": { "MaxConnections": "many", "IFMarkInt": "2048" },
+    }));
+    let imported = imported(&saved);
+    let notes = notes(&imported);
+    for name in ["login_timeout", "default_erl", "t10_pi", "MaxConnections", "IFMarkInt"] {
+        assert!(notes.contains(&format!("{name}: ")), "{name}\n{notes}");
+        assert!(!imported.spec.contains(name), "{name}\n{}", imported.spec);
+    }
+}
+
+/// Every place in a document.
+fn places(value: &Value, at: &str, all: &mut Vec<String>) {
+    all.push(at.to_owned());
+    match value {
+        Value::Object(members) => {
+            members.iter().for_each(|(key, value)| places(value, &format!("{at}/{key}"), all));
+        }
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            items.for_each(|(index, value)| places(value, &format!("{at}/{index}"), all));
+        }
+        _ => {}
+    }
+}
+
+fn oddity() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(json!(null)),
+        Just(json!(true)),
+        Just(json!([])),
+        Just(json!({})),
+        Just(json!([[[]]])),
+        Just(json!(-1)),
+        Just(json!(0)),
+        Just(json!(256)),
+        Just(json!(65536)),
+        Just(json!(u64::MAX)),
+        Just(json!(1e300)),
+        Just(json!("\u{0}\n\"\\")),
+        Just(json!("default_tg_pt_gp")),
+        Just(json!("NULL")),
+        any::<String>().prop_map(Value::from),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_document_is_too_odd(changes in prop::collection::vec((any::<usize>(), oddity()), 1..6)) {
+        let mut document: Value = serde_json::from_str(ACLS).unwrap();
+        for (place, odd) in changes {
+            let mut all = Vec::new();
+            places(&document, "", &mut all);
+            *document.pointer_mut(&all[place % all.len()]).unwrap() = odd;
+        }
+        if let Ok(imported) = import(&document.to_string(), &options()) {
+            prop_assert!(toml::de::DeTable::parse(&imported.spec).is_ok(), "{}", imported.spec);
+            let shown = format!("{}{}", imported.spec, notes(&imported));
+            prop_assert!(!shown.contains("canary"), "{}", shown);
+        }
+    }
+}
