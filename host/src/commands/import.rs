@@ -154,7 +154,8 @@ fn tell(imported: &Imported, import: &Import, options: &Options) {
         }
     }
     let home = std::env::home_dir();
-    let base = Base { directory: spec_directory(import), home: home.as_deref() };
+    let environment = Base::process_environment;
+    let base = Base { directory: spec_directory(import), home: home.as_deref(), environment };
     if let Err(faults) = Spec::parse(&imported.spec, base) {
         output::progress("the spec is not yet one that lunlab runs:");
         let name = import.output.as_deref().unwrap_or(Path::new("stdout"));
