@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod apply;
+mod difference;
 mod errno;
 mod invalid;
 pub mod kernel_log;
@@ -11,6 +12,7 @@ pub mod read_back;
 pub mod tree;
 mod value;
 
+pub use difference::{Change, Refusal, difference};
 pub use errno::Errno;
 pub use invalid::Invalid;
 pub use path::TreePath;

@@ -73,6 +73,8 @@ pub enum Cause {
         /// Bytes offered.
         length: usize,
     },
+    /// What exists is set up in another way, and cannot be set up anew.
+    Differs,
     /// There is more than this crate reads.
     TooLarge {
         /// The limit, in bytes or entries.
@@ -87,6 +89,7 @@ impl fmt::Display for Cause {
             Cause::ShortWrite { written, length } => {
                 write!(f, "only {written} of {length} bytes were taken")
             }
+            Cause::Differs => f.write_str("it exists and is set up in another way"),
             Cause::TooLarge { limit } => write!(f, "more than {limit}"),
         }
     }
@@ -118,7 +121,7 @@ impl Error {
     pub fn errno(&self) -> Option<Errno> {
         match self.cause {
             Cause::Errno(errno) => Some(errno),
-            Cause::ShortWrite { .. } | Cause::TooLarge { .. } => None,
+            Cause::ShortWrite { .. } | Cause::Differs | Cause::TooLarge { .. } => None,
         }
     }
 
@@ -239,6 +242,19 @@ impl Tree {
         rustix::fs::unlink(&at).map_err(|errno| Error::new(Operation::Unlink, &at, errno))
     }
 
+    /// Says whether there is a link at `at` that leads to `target`. Configfs shows links relative to where they are.
+    pub fn points_at(&self, at: &TreePath, target: &TreePath) -> bool {
+        let (at, target) = (self.absolute(at), self.absolute(target));
+        let is_link = fs::symlink_metadata(&at).is_ok_and(|found| found.is_symlink());
+        let same = fs::canonicalize(at).ok().zip(fs::canonicalize(target).ok());
+        is_link && same.is_some_and(|(at, target)| at == target)
+    }
+
+    /// Gives the error of a write that was not even tried.
+    pub(crate) fn untried(&self, path: &TreePath, value: &Value, cause: Cause) -> Error {
+        Error::new(Operation::Write, &self.absolute(path), cause).with_value(value)
+    }
+
     /// Lists a group, sorted by name.
     pub fn list(&self, path: &TreePath) -> Result<Vec<Entry>, Error> {
         let path = self.absolute(path);
@@ -306,6 +322,11 @@ pub(crate) fn create_file(path: &Path, size: u64) -> Result<(), Error> {
         // The file is ours, and the error worth telling is the first.
         Ok(()) | Err(_) => fail(errno.into()),
     })
+}
+
+/// Says whether there is a regular file of `size` bytes.
+pub(crate) fn has_size(path: &Path, size: u64) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size)
 }
 
 /// Removes a backing file.

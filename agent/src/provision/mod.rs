@@ -53,7 +53,7 @@ pub fn provision(
         Err(problem) => return refuse("open", CONFIGFS.at, &problem, link),
     };
     match apply(&tree, &wanted.steps, &mut KernelLog::open(), &mut |_| ()) {
-        Ok(()) => {
+        Ok(_) => {
             let steps = u32::try_from(wanted.steps.len()).unwrap_or(u32::MAX);
             link.tell_each(&[
                 Event::Phase { phase: Phase::TargetReady.code(), uptime_us: uptime_us() },

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use configfs_rs::lio::iscsi::{Portal, Target, Tpg, TpgLun};
 use configfs_rs::lio::{
-    Backing, BackingPath, Backstore, Configuration, FileMode, FileSize, Fileio, IscsiName, Lun,
-    Parts, Ramdisk, StorageObject, StorageObjectName, TpgTag, UnitSerial,
+    Backing, BackingPath, Backstore, Block, Configuration, FileMode, FileSize, Fileio, IscsiName,
+    Lun, Parts, Ramdisk, StorageObject, StorageObjectName, TpgTag, UnitSerial,
 };
 
 pub(crate) fn fileio(name: &str, path: &str, serial: &str) -> StorageObject {
@@ -56,4 +56,9 @@ pub(crate) fn configuration(objects: Vec<StorageObject>, targets: Vec<Target>) -
 
 pub(crate) fn parts(storage_objects: Vec<StorageObject>, targets: Vec<Target>) -> Parts {
     Parts { storage_objects, targets, ..Parts::default() }
+}
+
+pub(crate) fn block(name: &str, path: &str, serial: &str) -> StorageObject {
+    let path = BackingPath::new(path).unwrap();
+    storage_object(name, Backstore::Block(Block { path, size: None, read_only: false }), serial)
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::descriptions::{configuration, fileio, ramdisk, target, tpg};
 use crate::fake_root::FakeRoot;
-use configfs_rs::apply::{Progress, apply, apply_teardown};
+use configfs_rs::apply::{Attempt, Progress, apply, apply_teardown};
 use configfs_rs::kernel_log::KernelLog;
 use configfs_rs::lio::{self, AttributeName, Configuration};
 use configfs_rs::plan::{Step, Undo, undo};
@@ -97,7 +97,10 @@ fn what_was_applied_is_there_and_is_torn_down_to_nothing() {
             seen.push((index, total));
         }
     });
-    assert_eq!(applied, Ok(()));
+    let applied = applied.unwrap();
+    assert_eq!((applied.changed, applied.unchanged), (steps.len(), 0));
+    assert_eq!(applied.read, 0, "nothing is read on a fresh tree");
+    assert_eq!(applied.undo, undo(&steps));
     let expected: Vec<_> = (0..steps.len()).map(|index| (index, steps.len())).collect();
     assert_eq!(seen, expected);
 
@@ -109,7 +112,7 @@ fn what_was_applied_is_there_and_is_torn_down_to_nothing() {
     let readings = read_back(&root.tree(), &steps);
     let wrong: Vec<_> = readings.iter().filter(|r| r.agrees == Some(false)).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
-    assert_eq!(readings.iter().filter(|r| r.agrees.is_some()).count(), 10);
+    assert_eq!(readings.iter().filter(|r| r.agrees.is_some()).count(), 12);
 
     let undone =
         apply_teardown(&root.tree(), &undo(&lio::plan(&configuration)), &mut |p| root.prepare(p));
@@ -125,7 +128,7 @@ fn a_missing_attribute_is_enoent_and_leaves_nothing() {
     let failure =
         apply(&root.tree(), &steps, &mut KernelLog::open(), &mut |p| root.prepare(p)).unwrap_err();
     assert_eq!(failure.index, 6);
-    assert_eq!(failure.step, steps[6]);
+    assert_eq!(failure.attempt, Attempt::Step(steps[6].clone()));
     assert_eq!(failure.error.errno(), Some(Errno::ENOENT));
     let attribute = root.root().join("target/core/fileio_0/disk0/attrib/emulate_tpu");
     let shown = format!("step 7 of 25: write 1 to {}: ENOENT", attribute.display());
@@ -136,16 +139,73 @@ fn a_missing_attribute_is_enoent_and_leaves_nothing() {
 }
 
 #[test]
-fn a_group_that_exists_is_eexist_and_is_not_removed() {
+fn applying_again_changes_nothing() {
     let root = FakeRoot::new();
     let steps = lio::plan(&two_disks(&root));
-    let theirs = root.root().join("target/iscsi");
-    fs::create_dir(&theirs).unwrap();
+    apply(&root.tree(), &steps, &mut KernelLog::open(), &mut |p| root.prepare(p)).unwrap();
+    let before = root.content();
+    let again =
+        apply(&root.tree(), &steps, &mut KernelLog::open(), &mut |p| root.prepare(p)).unwrap();
+    assert_eq!((again.changed, again.unchanged), (0, steps.len()));
+    assert_eq!(again.undo, []);
+    assert_eq!(root.content(), before);
+}
+
+#[test]
+fn what_was_there_before_stays_when_a_step_fails() {
+    let mut root = FakeRoot::new();
+    let steps = lio::plan(&two_disks(&root));
+    let half = &steps[..20];
+    apply(&root.tree(), half, &mut KernelLog::open(), &mut |p| root.prepare(p)).unwrap();
+    let authentication =
+        root.root().join(format!("target/iscsi/{IQN}/tpgt_1/attrib/authentication"));
+    fs::write(&authentication, "1\n").unwrap();
+    let before = root.content();
+    root.missing.push("tpgt_1/enable");
     let failure =
         apply(&root.tree(), &steps, &mut KernelLog::open(), &mut |p| root.prepare(p)).unwrap_err();
-    assert_eq!(failure.error.errno(), Some(Errno::EEXIST));
+    assert_eq!(failure.index, 24);
     assert_eq!(failure.undone.failures, []);
-    assert_eq!(root.left(), [theirs]);
+    assert!(failure.undone.done.iter().any(|undo| undo.to_string().ends_with("authentication")));
+    // configfs has one text for each value; a directory keeps what was written.
+    let trimmed = |text: String| text.trim().to_owned();
+    let normal = |all: Vec<(PathBuf, String)>| -> Vec<_> {
+        all.into_iter().map(|(path, text)| (path, trimmed(text))).collect()
+    };
+    assert_eq!(normal(root.content()), normal(before));
+}
+
+#[test]
+fn a_storage_object_that_is_set_up_otherwise_is_not_taken_for_ours() {
+    let root = FakeRoot::new();
+    let steps = lio::plan(&two_disks(&root));
+    apply(&root.tree(), &steps, &mut KernelLog::open(), &mut |p| root.prepare(p)).unwrap();
+    let info = root.root().join("target/core/rd_mcp_0/ram/info");
+    fs::write(&info, "PAGES/PAGE_SIZE: 4096*4096  nullio: 0\n").unwrap();
+    let failure =
+        apply(&root.tree(), &steps, &mut KernelLog::open(), &mut |p| root.prepare(p)).unwrap_err();
+    assert!(failure.to_string().ends_with("control: it exists and is set up in another way"));
+    assert_eq!(failure.error.errno(), None);
+}
+
+#[test]
+fn a_file_or_link_in_the_way_is_not_taken_for_ours() {
+    for at in ["disk0", "link"] {
+        let root = FakeRoot::new();
+        let steps = lio::plan(&two_disks(&root));
+        if at == "disk0" {
+            fs::write(root.file("disk0"), "of somebody else").unwrap();
+        }
+        let failure = apply(&root.tree(), &steps, &mut KernelLog::open(), &mut |progress| {
+            root.prepare(progress);
+            if let (Progress::Step { step: Step::Link { at, .. }, .. }, "link") = (progress, at) {
+                let elsewhere = root.root().join("target/core");
+                drop(std::os::unix::fs::symlink(elsewhere, root.root().join(at.as_str())));
+            }
+        })
+        .unwrap_err();
+        assert_eq!(failure.error.errno(), Some(Errno::EEXIST), "{at}");
+    }
 }
 
 #[test]

@@ -1,0 +1,1 @@
+//! Contradictions that only the whole shows.
