@@ -1,5 +1,7 @@
 //! `[[target.tpg.acl]]`.
 
+use std::collections::BTreeSet;
+
 use super::attributes::{self, Group};
 use super::keys::MAPPED_LUN;
 use super::{chap, folded, require, text};
@@ -20,8 +22,9 @@ pub(super) fn read(
     let mapped_luns = if section.has("mapped_luns") {
         mapped.iter().map(|mapped| read_mapped_lun(mapped, write_protect, reader)).collect()
     } else {
-        let same = |lun: &Lun| MappedLun { mapped_lun: lun.lun, lun: lun.lun, write_protect };
-        luns.iter().map(same).collect()
+        let same = |lun| MappedLun { mapped_lun: lun, lun, write_protect };
+        // A number that is there twice is the TPG's fault.
+        luns.iter().map(|lun| lun.lun).collect::<BTreeSet<_>>().into_iter().map(same).collect()
     };
     Acl {
         initiator: folded(section, "initiator", reader).unwrap_or_default(),

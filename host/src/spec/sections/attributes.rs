@@ -1,12 +1,15 @@
-//! `attributes = { … }` and `parameters = { … }`: names and values for the kernel.
+//! `attributes = { … }`, `parameters = { … }` and `device_parameters = { … }`: names and values for
+//! the kernel, each as the kernel prints it.
+
+use configfs_rs::lio::rule::{self, AttributeRule, Change, Kind};
 
 use crate::spec::DeviceKind;
 use crate::spec::fault::{nearest, quoted};
-use crate::spec::reader::{Reader, Section};
+use crate::spec::reader::{Pair, Reader, Section};
 
 /// Which group of LIO's takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::spec) enum Group {
+pub(super) enum Group {
     /// `attrib` of a storage object.
     StorageObject,
     /// `attrib` of an iSCSI TPG.
@@ -19,7 +22,43 @@ pub(in crate::spec) enum Group {
     Acl,
 }
 
-/// Reads what goes into one group, each value as the kernel takes it.
+/// The one attribute of a loopback TPG (drivers/target/loopback/tcm_loop.c).
+const LOOPBACK_ATTRIBUTES: &[AttributeRule] =
+    &[parameter("fabric_prot_type", Kind::OneOf(&[0, 1, 3]))];
+
+impl Group {
+    fn rules(self) -> &'static [AttributeRule] {
+        match self {
+            Self::StorageObject => rule::Group::StorageObjectAttribute.rules(),
+            Self::Tpg => rule::Group::TpgAttribute.rules(),
+            Self::LoopbackTpg => LOOPBACK_ATTRIBUTES,
+            Self::Parameters => rule::Group::TpgParameter.rules(),
+            Self::Acl => rule::Group::AclAttribute.rules(),
+        }
+    }
+
+    /// What is said of a name that another group has.
+    fn elsewhere(self, name: &str) -> Option<&'static str> {
+        let has = |group: rule::Group| group.rule(name).is_some();
+        match self {
+            Self::Tpg if has(rule::Group::TpgParameter) => Some("it belongs in parameters"),
+            Self::Parameters if has(rule::Group::TpgAttribute) => Some("it belongs in attributes"),
+            Self::StorageObject if has(rule::Group::TpgAttribute) => {
+                Some("it is an attribute of a [[target.tpg]]")
+            }
+            Self::Tpg if has(rule::Group::StorageObjectAttribute) => {
+                Some("it is an attribute of a [[storage_object]]")
+            }
+            Self::Acl if has(rule::Group::TpgAttribute) => {
+                Some("it is an attribute of a [[target.tpg]]")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Reads what goes into one group. What no rule knows is refused, or with `allow_unknown` passed
+/// on and noted.
 pub(super) fn read(
     section: &Section<'_>,
     key: &str,
@@ -28,57 +67,114 @@ pub(super) fn read(
     reader: &mut Reader<'_>,
 ) -> Vec<(String, String)> {
     let truth = if group == Group::Parameters { ["No", "Yes"] } else { ["0", "1"] };
-    let _ = allow_unknown;
-    let mut read = Vec::new();
-    for pair in section.pairs(key, truth, reader) {
-        if !is_name(&pair.name) {
-            let message = "is not a name, 1 to 64 of A-Z, a-z, 0-9 and `_` are";
-            reader.fault(pair.name_span, pair.path, message);
-        } else if let Err(message) = check_text(&pair.text) {
-            reader.fault(pair.span, pair.path, message);
-        } else {
-            read.push((pair.name, pair.text));
+    let pairs = section.pairs(key, truth, reader).into_iter();
+    let known = group.rules();
+    let read = pairs.filter_map(|pair| {
+        if known.iter().all(|rule| rule.name != pair.name) {
+            return read_unknown(pair, group, allow_unknown, reader);
         }
-    }
-    read
+        read_known(pair, known, reader)
+    });
+    read.collect()
 }
 
-/// A name becomes a file's name, and a value what is written to it in one go.
+fn read_known(
+    pair: Pair,
+    known: &[AttributeRule],
+    reader: &mut Reader<'_>,
+) -> Option<(String, String)> {
+    let rule = known.iter().find(|rule| rule.name == pair.name)?;
+    match rule.check(&pair.text) {
+        Ok(value) => {
+            if value != pair.text {
+                reader.note(&pair.path, format!("{} became {value}", quoted(&pair.text)));
+            }
+            Some((pair.name, value))
+        }
+        Err(problem) if matches!(rule.kind, Kind::Refused(_)) => {
+            let hint = (pair.name == "AuthMethod").then(|| "give chap".to_owned());
+            reader.fault_with_hint(pair.span, pair.path, problem, hint);
+            None
+        }
+        Err(problem) => {
+            reader.fault(pair.span, pair.path, format!("{} {problem}", quoted(&pair.text)));
+            None
+        }
+    }
+}
+
+fn read_unknown(
+    pair: Pair,
+    group: Group,
+    allow: bool,
+    reader: &mut Reader<'_>,
+) -> Option<(String, String)> {
+    if !is_name(&pair.name) {
+        let message = "is not a name, 1 to 64 of A-Z, a-z, 0-9 and `_` are";
+        reader.fault(pair.name_span, pair.path, message);
+        return None;
+    }
+    if !allow {
+        let meant = nearest(&pair.name, group.rules().iter().map(|rule| rule.name));
+        let message = match (group.elsewhere(&pair.name), meant) {
+            (Some(place), _) => format!("unknown here, {place}"),
+            (None, Some(meant)) => format!("unknown attribute, did you mean {meant:?}?"),
+            (None, None) => "unknown attribute".to_owned(),
+        };
+        let hint = "if this kernel has it: allow_unknown_attributes = true beside it";
+        reader.fault_with_hint(pair.name_span, pair.path, message, Some(hint.to_owned()));
+        return None;
+    }
+    if pair.text.is_empty() || pair.text.len() > 255 || pair.text.chars().any(char::is_control) {
+        let message = format!("{} is not one line of 1 to 255 bytes", quoted(&pair.text));
+        reader.fault(pair.span, pair.path, message);
+        return None;
+    }
+    reader.note(&pair.path, "unknown to lunlab, left to the kernel");
+    Some((pair.name, pair.text))
+}
+
+/// A name becomes a file's name.
 fn is_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     (1..=64).contains(&name.len()) && name.bytes().all(allowed)
 }
 
-fn check_text(text: &str) -> Result<(), String> {
-    if text.is_empty() {
-        return Err("is empty, the kernel takes no empty value".to_owned());
-    }
-    if text.len() > 255 || text.chars().any(char::is_control) {
-        return Err(format!("{} is not one line of at most 255 bytes", quoted(text)));
-    }
-    Ok(())
+const fn parameter(name: &'static str, kind: Kind) -> AttributeRule {
+    AttributeRule { name, kind, default: None, after_enable: false, change: Change::Never }
 }
 
-/// What each kind of device may be set up with (`null_blk`'s configfs attributes, zram's in sysfs).
-const fn device_parameters(kind: DeviceKind) -> &'static [&'static str] {
+const BLOCK_SIZES: Kind = Kind::OneOf(&[512, 1024, 2048, 4096]);
+
+/// The configfs attributes of `null_blk` that make sense for one device under a target
+/// (drivers/block/null_blk/main.c); its size and power are lunlab's to set.
+const NULL_BLK: &[AttributeRule] = &[
+    parameter("memory_backed", Kind::Boolean),
+    parameter("blocksize", BLOCK_SIZES),
+    parameter("queue_mode", Kind::OneOf(&[0, 2])),
+    parameter("submit_queues", Kind::Number(1, 64)),
+    parameter("irqmode", Kind::OneOf(&[0, 1, 2])),
+    parameter("completion_nsec", Kind::Number(0, 60_000_000_000)),
+    parameter("hw_queue_depth", Kind::Number(1, 4096)),
+    parameter("max_sectors", Kind::Number(8, 65_536)),
+    parameter("blocking", Kind::Boolean),
+    parameter("discard", Kind::Boolean),
+    parameter("mbps", Kind::Number(0, 0xFFFF_FFFF)),
+    parameter("cache_size", Kind::Number(0, 1 << 20)),
+    parameter("no_sched", Kind::Boolean),
+];
+
+const ZRAM: &[AttributeRule] = &[parameter("comp_algorithm", Kind::Text(32))];
+
+const LOOP: &[AttributeRule] =
+    &[parameter("direct_io", Kind::Boolean), parameter("block_size", BLOCK_SIZES)];
+
+/// What each kind of device may be set up with.
+pub(in crate::spec) const fn device_parameters(kind: DeviceKind) -> &'static [AttributeRule] {
     match kind {
-        DeviceKind::NullBlk => &[
-            "memory_backed",
-            "blocksize",
-            "queue_mode",
-            "submit_queues",
-            "irqmode",
-            "completion_nsec",
-            "hw_queue_depth",
-            "max_sectors",
-            "blocking",
-            "discard",
-            "mbps",
-            "cache_size",
-            "no_sched",
-        ],
-        DeviceKind::Zram => &["comp_algorithm"],
-        DeviceKind::Loop => &["direct_io", "block_size"],
+        DeviceKind::NullBlk => NULL_BLK,
+        DeviceKind::Zram => ZRAM,
+        DeviceKind::Loop => LOOP,
         DeviceKind::Brd | DeviceKind::Disk => &[],
     }
 }
@@ -89,21 +185,22 @@ pub(super) fn read_device_parameters(
     kind: DeviceKind,
     reader: &mut Reader<'_>,
 ) -> Vec<(String, String)> {
-    let known = device_parameters(kind);
-    let mut read = Vec::new();
-    for pair in section.pairs("device_parameters", ["0", "1"], reader) {
-        if !known.contains(&pair.name.as_str()) {
-            let message = match (nearest(&pair.name, known.iter().copied()), known) {
-                (Some(meant), _) => format!("unknown key, did you mean {meant:?}?"),
-                (None, []) => format!("unknown key, {} takes none", kind.name()),
-                (None, known) => format!("unknown key, known here: {}", known.join(", ")),
-            };
-            reader.fault(pair.name_span, pair.path, message);
-        } else if let Err(message) = check_text(&pair.text) {
-            reader.fault(pair.span, pair.path, message);
-        } else {
-            read.push((pair.name, pair.text));
+    let rules = device_parameters(kind);
+    let names = || rules.iter().map(|rule| rule.name);
+    let pairs = section.pairs("device_parameters", ["0", "1"], reader).into_iter();
+    let read = pairs.filter_map(|pair| {
+        if names().any(|name| name == pair.name) {
+            return read_known(pair, rules, reader);
         }
-    }
-    read
+        let message = match (nearest(&pair.name, names()), rules.is_empty()) {
+            (Some(meant), _) => format!("unknown key, did you mean {meant:?}?"),
+            (None, true) => format!("unknown key, {} takes none", kind.name()),
+            (None, false) => {
+                format!("unknown key, known here: {}", names().collect::<Vec<_>>().join(", "))
+            }
+        };
+        reader.fault(pair.name_span, pair.path, message);
+        None
+    });
+    read.collect()
 }

@@ -308,11 +308,12 @@ check = ["iop >= 1"]
         r#"s.toml:2:1: kernel.imgae: unknown key, did you mean "image"?
 s.toml:4:8: machine.cpus: 0 is out of range, a whole number from 1 to 64 is needed
 s.toml:5:10: machine.memory: "64X" is not a size, a size is a whole number with K, M, G or T, or plain bytes
-s.toml:7:8: storage_object[0].name: "disk 0" is not a name for a storage object, 1 to 32 of A-Z, a-z, 0-9, `.`, `_` and `-` are
+s.toml:7:8: storage_object[0].name: storage object name "disk 0": has a character beyond A-Z a-z 0-9 . _ -
 s.toml:8:13: storage_object[0].backstore: "ramdsk" is unknown, one of ramdisk, fileio, block is needed
   hint: did you mean "ramdisk"?
 s.toml:9:8: storage_object[0].size: 100 is out of range, 1M to 16T is allowed
-s.toml:11:7: target[0].wwn: "disk" is not an iSCSI name, those begin with iqn., eui. or naa.
+s.toml:11:7: target[0].wwn: iSCSI name "disk": does not begin with iqn., eui. or naa.
+  hint: a name looks like iqn.2015-04.org.example:disk0
 s.toml:13:17: target[0].tpg[0].luns[0].lun: 256 is out of range, a whole number from 0 to 255 is needed
 s.toml:13:39: target[0].tpg[0].luns[0].storage_object: there is no storage object "disk1", only "disk 0"
   hint: did you mean "disk 0"?
@@ -533,7 +534,7 @@ fn faults_between_storage_target_and_benchmarks_name_both_sides() {
     for (text, message) in [
         (
             format!("{DISK}{DISK}"),
-            "s.toml:6:8: storage_object[1].name: \"disk0\" names another storage object already",
+            "s.toml:6:8: storage_object[1].name: \"disk0\" is the name of another storage object already (storage_object[0].name, line 2)",
         ),
         (
             TARGET.to_owned(),
@@ -547,7 +548,7 @@ fn faults_between_storage_target_and_benchmarks_name_both_sides() {
             target(
                 "[{ lun = 3, storage_object = \"disk0\" }, { storage_object = \"disk0\", lun = 3 }]",
             ),
-            "s.toml:8:82: target[0].tpg[0].luns[1].lun: 3 is the number of another LUN already",
+            "s.toml:8:82: target[0].tpg[0].luns[1].lun: 3 is the number of another LUN already (target[0].tpg[0].luns[0].lun, line 8)",
         ),
         (
             target("[]"),
@@ -590,7 +591,10 @@ fn faults_between_storage_target_and_benchmarks_name_both_sides() {
             bench("region = 2048"),
             "s.toml:11:10: benchmark[0].region: 2K is smaller than one block of 4K",
         ),
-        (bench("lun = 4"), "s.toml:11:7: benchmark[0].lun: there is no LUN 4, only 0"),
+        (
+            bench("lun = 4"),
+            "s.toml:11:7: benchmark[0].lun: \"iqn.2026-01.org.lunlab:initiator\" sees no LUN 4, only 0",
+        ),
     ] {
         told_wrong.extend(mismatch(&text, message));
     }
