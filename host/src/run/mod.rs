@@ -7,6 +7,7 @@
 pub mod conductor;
 pub mod happening;
 pub mod machine;
+pub mod needs;
 pub mod plan;
 pub mod queue;
 pub mod record;
