@@ -114,6 +114,20 @@ pub fn devices(drives: Vec<Drive>) -> Vec<Box<dyn Device>> {
     all
 }
 
+/// What the guest is not told of read-only disks: QEMU's NVMe controller has no word for it, and
+/// the guest's writes fail.
+#[must_use]
+pub fn unprotected(disks: &[Disk]) -> Option<String> {
+    let disks = disks.iter().filter(|disk| disk.bus == Bus::Nvme && disk.read_only);
+    let serials: Vec<_> = disks.map(|disk| disk.serial.as_str()).collect();
+    let list = serials.join(", ");
+    (!list.is_empty()).then(|| {
+        format!(
+            "the guest takes {list} for writable, as NVMe in QEMU has no read-only; writes fail"
+        )
+    })
+}
+
 /// Checks what the spec's own rules, which know no files beyond one, leave open: no image is used twice, none ends within a sector.
 ///
 /// # Errors
@@ -189,6 +203,18 @@ pub(super) mod tests {
         let error = check_images(&[disk("one", &file), disk("two", &link)]).unwrap_err();
         let expected = format!("disk two: image {}: disk one uses it, too", link.display());
         assert_eq!((error.category(), error.to_string()), (Category::Usage, expected));
+    }
+
+    #[test]
+    fn only_nvme_hides_that_a_disk_is_read_only() {
+        let disk = |serial, bus, read_only| Disk { read_only, ..scratch(serial, bus) };
+        let disks = [
+            disk("a", Bus::Nvme, true),
+            disk("b", Bus::VirtioScsi, true),
+            disk("c", Bus::Nvme, false),
+        ];
+        assert!(unprotected(&disks).unwrap().starts_with("the guest takes a for writable"));
+        assert_eq!(unprotected(&disks[1..]), None);
     }
 
     #[test]

@@ -116,7 +116,8 @@ impl Plan {
         let open = (!options.share_portal && !forwarded(&spec).is_empty()).then(|| {
             "portals on QEMU's user network take connections of every user of this host".to_owned()
         });
-        let notes = boot.remark.clone().into_iter().chain(doubt).chain(open).collect();
+        let blind = disk::unprotected(&spec.disks);
+        let notes = boot.remark.clone().into_iter().chain(doubt).chain(open).chain(blind).collect();
         Ok(Self {
             spec,
             program,
