@@ -97,6 +97,9 @@ impl<'a> Translator<'a> {
                 self.work(Work::Load { path, parameters });
             }
             Request::Device(device) => self.collector.device(device),
+            Request::Network { address, prefix, gateway } => {
+                self.collector.network(address, *prefix, gateway);
+            }
             Request::Step(step) => self.collector.step(step),
             Request::LoopbackDisk(disk) => self.collector.disk(disk),
             Request::Provision => {
@@ -107,9 +110,8 @@ impl<'a> Translator<'a> {
                 let collected = std::mem::take(&mut self.collector);
                 self.work(Work::Change(collected.finish()));
             }
-            Request::Read { number, path, deep } => {
-                let (number, path, deep) = (*number, (*path).to_owned(), *deep);
-                self.work(Work::Read { number, path, deep });
+            Request::Read { number, path, .. } => {
+                self.work(Work::Read { number: *number, path: (*path).to_owned() });
             }
             Request::OpenStream { stream, address, port } => match address.parse::<IpAddr>() {
                 Ok(address) => {

@@ -68,6 +68,29 @@ pub fn loopback_up() -> Result<(), Errno> {
     request(&link_up(LOOPBACK_INDEX))
 }
 
+/// An address for the machine's interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// The address.
+    pub address: IpAddr,
+    /// How many bits of it are the network's.
+    pub prefix: u8,
+    /// Where everything else goes.
+    pub gateway: Option<IpAddr>,
+}
+
+impl Interface {
+    /// Reads a request; an empty gateway is none.
+    ///
+    /// # Errors
+    /// What is no address.
+    pub fn new(address: &str, prefix: u8, gateway: &str) -> Result<Self, String> {
+        let parse = |text: &str| text.parse().map_err(|_| format!("no address: {text}"));
+        let gateway = if gateway.is_empty() { None } else { Some(parse(gateway)?) };
+        Ok(Self { address: parse(address)?, prefix, gateway })
+    }
+}
+
 /// Waits for the machine's interface (the first that is not the loopback's), sets it up, gives it
 /// the address, and leads everything else through the gateway. Gives the interface's name.
 ///

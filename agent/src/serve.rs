@@ -55,8 +55,6 @@ pub enum Work {
         number: u32,
         /// Its path below the configfs root.
         path: String,
-        /// Groups in it, too.
-        deep: bool,
     },
     /// Run a workload.
     Benchmark(Job),
@@ -196,9 +194,9 @@ impl Server {
     /// LIO waits uninterruptibly for sessions and their I/O: in a thread, with a deadline.
     fn tear_down(&self) -> String {
         let (done, outcome) = channel();
-        let provisioned = Arc::clone(&self.provisioned);
+        let (provisioned, link) = (Arc::clone(&self.provisioned), Arc::clone(&self.link));
         let begun = start("teardown", move || {
-            let _nobody_waits = done.send(provision::tear_down(&provisioned));
+            let _nobody_waits = done.send(provision::tear_down(&provisioned, &link));
         });
         if let Err(error) = begun {
             return error.to_string();
@@ -235,9 +233,7 @@ impl Worker {
                 Work::Change(wanted) => {
                     provision::change(wanted, &self.provisioned, &self.link);
                 }
-                Work::Read { number, path, deep } => {
-                    provision::read(number, &path, deep, &self.link);
-                }
+                Work::Read { number, path } => provision::read(number, &path, &self.link),
                 Work::Benchmark(job) => job.run(&self.link),
                 Work::Oops => provoke::oops(&self.link),
             }
@@ -269,6 +265,7 @@ impl Worker {
             value: "",
             errno: error.errno.raw_os_error(),
             cause: "",
+            hint: "",
         };
         let mut events = vec![Event::StepFailed(step)];
         events.extend(lines.iter().map(|text| Event::StepKernelLine { text: cut(text, TEXT) }));

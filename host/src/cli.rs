@@ -138,6 +138,9 @@ pub struct Up {
     /// Let other local users connect to the portal
     #[arg(long)]
     pub share_portal: bool,
+    /// Carry out changes of SPEC while the target is held
+    #[arg(long, requires = "spec")]
+    pub watch_spec: bool,
 }
 
 /// `lunlab image …`.
@@ -194,7 +197,7 @@ pub struct Import {
 }
 
 /// Which kernel.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Kernel {
     /// `debian`, a build tree, a bzImage, a vmlinux, or a release name
     #[arg(long, value_name = "K")]
@@ -205,7 +208,7 @@ pub struct Kernel {
 }
 
 /// The machine, over what the spec says.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Machine {
     /// The kernel.
     #[command(flatten)]
@@ -237,7 +240,7 @@ pub struct Machine {
 }
 
 /// The run, over what the spec says.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Running {
     /// When the run must be over: 90s, 10m
     #[arg(long, value_name = "TIME", value_parser = duration)]

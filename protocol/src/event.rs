@@ -179,6 +179,8 @@ pub struct StepFailed<'a> {
     pub errno: i32,
     /// The cause in words where the errno hides it; may be empty.
     pub cause: &'a str,
+    /// A way out; may be empty.
+    pub hint: &'a str,
 }
 
 /// Phases of the guest's life; they travel as integers because the list will grow.

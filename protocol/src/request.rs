@@ -43,14 +43,21 @@ pub enum Request<'a> {
     /// What was sent is what is to stand now: carry out the difference to what stands. Answered by events up to
     /// `Changed` or `ChangeFailed`.
     Change,
-    /// Read every attribute of a group of configfs. Answered by `Reading` events and one `ReadEnded`.
+    /// Read every attribute of a group of configfs and of those in it. Answered by `Reading` events and one `ReadEnded`.
     Read {
         /// A number of the host's; the answers carry it.
         number: u32,
         /// The group's path below the configfs root.
         path: &'a str,
-        /// Groups in it, too.
-        deep: bool,
+    },
+    /// Set up the machine's network interface. Sent before the target that listens on it.
+    Network {
+        /// Its address: IPv4, or IPv6 without brackets.
+        address: &'a str,
+        /// How many bits of it are the network's.
+        prefix: u8,
+        /// Where everything else goes; empty for nowhere.
+        gateway: &'a str,
     },
 }
 

@@ -62,7 +62,8 @@ fn requests<'a>(t: &'a Texts, parameters: usize, n: u64, flag: bool) -> Vec<Requ
             name: &t[15],
         }),
         Request::Change,
-        Request::Read { number: high, path: &t[16], deep: flag },
+        Request::Read { number: high, path: &t[16] },
+        Request::Network { address: &t[17], prefix: 24, gateway: &t[18] },
     ];
     all.extend(steps(t, n, flag).map(Request::Step));
     all
@@ -86,6 +87,7 @@ fn events<'a>(t: &'a Texts, n: u64, m: u64, flag: bool, value: f64) -> Vec<Event
             value: &t[5],
             errno: low.cast_signed(),
             cause: &t[6],
+            hint: &t[23],
         }),
         Event::StepKernelLine { text: &t[7] },
         Event::ProvisionFailed { undone: flag },

@@ -1,159 +1,282 @@
 //! The target: devices, then steps applied by `configfs-rs`, then disks; events out.
 
+mod report;
 mod wanted;
 
 pub use wanted::{Collector, Wanted};
 
 use crate::boot::uptime_us;
 use crate::channel::Link;
+use crate::device::{self, Device, DeviceError, StandingDevice};
+use crate::loopback_disk::{self, LoopbackDisk};
 use crate::mounts::{CONFIGFS, mount_one};
-use configfs_rs::TreePath;
-use configfs_rs::apply::{Failure, apply, apply_teardown};
+use crate::network;
+use configfs_rs::apply::{apply, apply_change, apply_teardown};
 use configfs_rs::kernel_log::KernelLog;
-use configfs_rs::plan::undo;
-use configfs_rs::read_back::read_back;
+use configfs_rs::plan::{Step, undo};
+use configfs_rs::read_back::{Found, read_tree};
 use configfs_rs::tree::Tree;
-use lunlab_protocol::event::{Event, Phase, StepFailed};
+use configfs_rs::{TreePath, difference};
+use lunlab_protocol::event::{Event, Phase};
 use lunlab_protocol::message::cut;
-use std::sync::{Arc, Mutex, PoisonError};
+use report::{Refused, tell_read_back};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The most text of an event's field; several fit a frame.
 pub(crate) const TEXT: usize = 4000;
+
+/// What a device or a disk may take to appear.
+const DEVICE: Duration = Duration::from_secs(20);
+
+/// The number of the readings that nobody asked for: the whole tree, before it goes.
+const WHOLE_TREE: u32 = u32::MAX;
 
 /// What stands and must be taken down.
 #[derive(Default)]
 pub struct Provisioned {
     standing: Wanted,
+    devices: Vec<StandingDevice>,
 }
 
-fn tree() -> Result<Tree, String> {
-    Tree::new(CONFIGFS.at).map_err(|invalid| invalid.to_string())
+fn tree() -> Result<Tree, Refused> {
+    Tree::new(CONFIGFS.at)
+        .map_err(|invalid| Refused::because("open", CONFIGFS.at, &invalid.to_string()))
 }
 
 /// Mounts configfs, carries out what is wanted, tells the host how it went and what configfs has.
 ///
 /// The state stays locked meanwhile: a teardown waits for it.
-pub fn provision(
-    wanted: Result<Wanted, String>,
-    provisioned: &Arc<Mutex<Provisioned>>,
-    link: &Link,
-) {
+pub fn provision(wanted: Result<Wanted, String>, provisioned: &Mutex<Provisioned>, link: &Link) {
     let mut state = provisioned.lock().unwrap_or_else(PoisonError::into_inner);
-    let wanted = match wanted {
-        Ok(wanted) => wanted,
-        Err(problem) => return refuse("describe", "the target", &problem, link),
-    };
-    if !wanted.steps.is_empty()
-        && let Err(error) = mount_one(&CONFIGFS)
-    {
-        return refuse("mount", CONFIGFS.at, &error.to_string(), link);
-    }
-    let tree = match tree() {
-        Ok(tree) => tree,
-        Err(problem) => return refuse("open", CONFIGFS.at, &problem, link),
-    };
-    match apply(&tree, &wanted.steps, &mut KernelLog::open(), &mut |_| ()) {
-        Ok(_) => {
-            let steps = u32::try_from(wanted.steps.len()).unwrap_or(u32::MAX);
+    match state.provision(wanted, link) {
+        Ok(()) => {
+            let steps = u32::try_from(state.standing.steps.len()).unwrap_or(u32::MAX);
             link.tell_each(&[
                 Event::Phase { phase: Phase::TargetReady.code(), uptime_us: uptime_us() },
                 Event::TargetReady { steps },
             ]);
-            tell_read_back(&tree, &wanted, link);
-            state.standing = wanted;
+            tell_read_back(&state.standing.steps, link);
         }
-        Err(failure) => tell_failure(&failure, link),
+        Err(refused) => {
+            refused.tell(link);
+            link.tell(&Event::ProvisionFailed { undone: refused.undone });
+        }
     }
 }
 
-/// Makes what stands be what is wanted.
-pub fn change(wanted: Result<Wanted, String>, provisioned: &Arc<Mutex<Provisioned>>, link: &Link) {
-    let _ = (wanted, provisioned);
-    link.tell(&Event::ChangeFailed { undone: true });
-}
-
-/// Takes down what stands. Gives what could not be removed, empty when all is gone.
-#[must_use]
-pub fn tear_down(provisioned: &Mutex<Provisioned>) -> String {
+/// Makes what stands be what is wanted: only the difference is carried out.
+pub fn change(wanted: Result<Wanted, String>, provisioned: &Mutex<Provisioned>, link: &Link) {
     let mut state = provisioned.lock().unwrap_or_else(PoisonError::into_inner);
-    let standing = std::mem::take(&mut state.standing);
-    if standing.steps.is_empty() {
-        return String::new();
-    }
-    match tree() {
-        Ok(tree) => {
-            let undone = apply_teardown(&tree, &undo(&standing.steps), &mut |_| ());
-            let failures: Vec<String> = undone.failures.iter().map(ToString::to_string).collect();
-            cut(&failures.join("; "), TEXT).to_owned()
+    match state.change(wanted, link) {
+        Ok((undone, steps)) => {
+            let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            link.tell(&Event::Changed { undone: count(undone), steps: count(steps) });
+            tell_read_back(&state.standing.steps, link);
         }
-        Err(problem) => problem,
+        Err(refused) => {
+            refused.tell(link);
+            link.tell(&Event::ChangeFailed { undone: refused.undone });
+        }
     }
 }
 
-fn tell_read_back(tree: &Tree, wanted: &Wanted, link: &Link) {
-    let readings: Vec<(String, String)> = read_back(tree, &wanted.steps)
-        .into_iter()
-        .map(|reading| {
-            let value = match reading.found {
-                Ok(value) => value,
-                Err(error) => error.to_string(),
-            };
-            (reading.path.to_string(), value)
-        })
-        .collect();
-    let events: Vec<Event<'_>> = readings
-        .iter()
-        .map(|(path, value)| Event::Attribute { path: cut(path, TEXT), value: cut(value, TEXT) })
-        .collect();
-    link.tell_each(&events);
+impl Provisioned {
+    fn provision(&mut self, wanted: Result<Wanted, String>, link: &Link) -> Result<(), Refused> {
+        let wanted = described(wanted)?;
+        if !wanted.steps.is_empty() {
+            mount_one(&CONFIGFS)
+                .map_err(|error| Refused::because("mount", CONFIGFS.at, &error.to_string()))?;
+        }
+        if let Some(interface) = wanted.network {
+            let network::Interface { address, prefix, gateway } = interface;
+            network::up(address, prefix, gateway, Instant::now() + DEVICE)
+                .map_err(|error| Refused::because("set up", "the network", &error.to_string()))?;
+        }
+        let devices = set_up_all(wanted.devices.iter(), link)?;
+        match build(&wanted, link) {
+            Ok(()) => {
+                *self = Self { standing: wanted, devices };
+                Ok(())
+            }
+            Err(mut refused) => {
+                refused.undone &= take_down_all(devices).is_empty();
+                Err(refused)
+            }
+        }
+    }
+
+    fn change(
+        &mut self,
+        wanted: Result<Wanted, String>,
+        link: &Link,
+    ) -> Result<(usize, usize), Refused> {
+        let wanted = described(wanted)?;
+        let change = difference(&self.standing.steps, &wanted.steps).map_err(|refusals| {
+            let refusals: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+            Refused::because("change", "the target", &refusals.join("; "))
+        })?;
+        let new = wanted.devices.iter().filter(|device| !self.standing.devices.contains(device));
+        let added = set_up_all(new, link)?;
+        let tree = tree()?;
+        let outcome = probe_direct(&change.steps)
+            .and_then(|()| Ok(apply_change(&tree, &change, &mut KernelLog::open(), &mut |_| ())?))
+            .and_then(|applied| {
+                let new = wanted.disks.iter().filter(|disk| !self.standing.disks.contains(disk));
+                find_disks(new, link).inspect_err(|_| {
+                    let _as_far_as_it_goes = apply_teardown(&tree, &applied.undo, &mut |_| ());
+                })
+            });
+        if let Err(mut refused) = outcome {
+            refused.undone &= take_down_all(added).is_empty();
+            return Err(refused);
+        }
+        self.devices.extend(added);
+        self.forget_gone(&wanted);
+        self.standing = wanted;
+        Ok((change.undo.len(), change.steps.len()))
+    }
+
+    /// Takes down the devices, and forgets the disks, that are no longer wanted.
+    fn forget_gone(&mut self, wanted: &Wanted) {
+        for disk in self.standing.disks.iter().filter(|disk| !wanted.disks.contains(disk)) {
+            let _gone_with_its_lun = loopback_disk::forget(&disk.name);
+        }
+        let stays = |device: &StandingDevice| wanted.devices.iter().any(|d| d.name == device.name);
+        let (stay, gone) = std::mem::take(&mut self.devices).into_iter().partition(stays);
+        self.devices = stay;
+        // One that stays in use is found by the teardown at the end as well.
+        let _left = take_down_all(gone);
+    }
 }
 
-/// Reads a group of configfs for the host.
-pub fn read(number: u32, path: &str, deep: bool, link: &Link) {
-    let problem = try_read(number, path, deep, link).err().unwrap_or_default();
+fn described(wanted: Result<Wanted, String>) -> Result<Wanted, Refused> {
+    wanted.map_err(|problem| Refused::because("describe", "the target", &problem))
+}
+
+/// Steps, then disks; what was done is undone when one of them fails.
+fn build(wanted: &Wanted, link: &Link) -> Result<(), Refused> {
+    let tree = tree()?;
+    probe_direct(&wanted.steps)?;
+    let applied = apply(&tree, &wanted.steps, &mut KernelLog::open(), &mut |_| ())?;
+    find_disks(wanted.disks.iter(), link).map_err(|mut refused| {
+        let undone = apply_teardown(&tree, &applied.undo, &mut |_| ());
+        refused.undone &= undone.failures.is_empty();
+        refused
+    })
+}
+
+/// LIO's asynchronous fileio on a file system without direct I/O takes the kernel down with it.
+fn probe_direct(steps: &[Step]) -> Result<(), Refused> {
+    for step in steps {
+        if let Step::WriteAttribute { path, value, .. } = step
+            && path.name() == "control"
+            && let Some(file) = asynchronous_file(value.expose())
+        {
+            device::probe_direct(file)?;
+        }
+    }
+    Ok(())
+}
+
+fn asynchronous_file(control: &str) -> Option<&str> {
+    let mut pairs = control.split(',').filter_map(|pair| pair.split_once('='));
+    let asynchronous = pairs.clone().any(|pair| pair == ("fd_async_io", "1"));
+    asynchronous.then(|| pairs.find(|(key, _)| *key == "fd_dev_name"))?.map(|(_, path)| path)
+}
+
+fn set_up_all<'a>(
+    devices: impl Iterator<Item = &'a Device>,
+    link: &Link,
+) -> Result<Vec<StandingDevice>, Refused> {
+    let mut standing = Vec::new();
+    for device in devices {
+        match device::set_up(device, Instant::now() + DEVICE) {
+            Ok(device) => {
+                let StandingDevice { name, node, size, .. } = &device;
+                link.tell(&Event::DeviceReady { name, node, size: *size });
+                standing.push(device);
+            }
+            Err(error) => {
+                let mut refused = Refused::from(error);
+                refused.undone &= take_down_all(standing).is_empty();
+                return Err(refused);
+            }
+        }
+    }
+    Ok(standing)
+}
+
+/// The last set up first. Gives what could not be taken down.
+fn take_down_all(devices: Vec<StandingDevice>) -> Vec<DeviceError> {
+    let downs = devices.iter().rev().map(device::take_down);
+    downs.filter_map(Result::err).collect()
+}
+
+fn find_disks<'a>(
+    disks: impl Iterator<Item = &'a LoopbackDisk>,
+    link: &Link,
+) -> Result<(), Refused> {
+    for disk in disks {
+        let found = loopback_disk::find(disk, Instant::now() + DEVICE)?;
+        let name = &disk.name;
+        link.tell(&Event::DeviceReady { name, node: &found.node, size: found.size });
+    }
+    Ok(())
+}
+
+/// Takes down what stands, after a last look at the whole tree. Gives what could not be removed, empty when all is gone.
+#[must_use]
+pub fn tear_down(provisioned: &Mutex<Provisioned>, link: &Link) -> String {
+    let mut state = provisioned.lock().unwrap_or_else(PoisonError::into_inner);
+    let Provisioned { standing, devices } = std::mem::take(&mut *state);
+    let mut problems = Vec::new();
+    if !standing.steps.is_empty() {
+        // What cannot be read is missing in the result, which is no reason not to take it down.
+        let _unreadable = read_all(WHOLE_TREE, "target", link);
+        match tree() {
+            Ok(tree) => {
+                let undone = apply_teardown(&tree, &undo(&standing.steps), &mut |_| ());
+                problems.extend(undone.failures.iter().map(ToString::to_string));
+            }
+            Err(refused) => problems.push(refused.cause),
+        }
+    }
+    for disk in &standing.disks {
+        problems.extend(loopback_disk::forget(&disk.name).err().map(|error| error.to_string()));
+    }
+    problems.extend(take_down_all(devices).iter().map(ToString::to_string));
+    cut(&problems.join("; "), TEXT).to_owned()
+}
+
+/// Reads a group of configfs for the host, and those in it when `deep`.
+pub fn read(number: u32, path: &str, link: &Link) {
+    let problem = read_all(number, path, link).err().unwrap_or_default();
     link.tell(&Event::ReadEnded { number, problem: cut(&problem, TEXT) });
 }
 
-fn try_read(number: u32, path: &str, deep: bool, link: &Link) -> Result<(), String> {
-    let _ = (number, deep, link, tree()?, TreePath::new(path).map_err(|e| e.to_string())?);
-    Err("not read".to_owned())
+fn read_all(number: u32, path: &str, link: &Link) -> Result<(), String> {
+    let tree = tree().map_err(|refused| refused.cause)?;
+    let path = TreePath::new(path).map_err(|invalid| invalid.to_string())?;
+    let mut tell = |found: Found| {
+        let (path, value) = match &found {
+            Found::Attribute { path, text } => (path.as_str(), text.as_str()),
+            Found::Link { path, target } => (path.as_str(), target.as_str()),
+        };
+        link.tell(&Event::Reading { number, path: cut(path, TEXT), value: cut(value, TEXT) });
+    };
+    read_tree(&tree, &path, &mut tell).map(drop).map_err(|error| error.to_string())
 }
 
-fn refuse(operation: &str, path: &str, cause: &str, link: &Link) {
-    let step = StepFailed {
-        step: 0,
-        steps: 0,
-        operation,
-        path,
-        value: "",
-        errno: 0,
-        cause: cut(cause, TEXT),
-    };
-    link.tell_each(&[Event::StepFailed(step), Event::ProvisionFailed { undone: true }]);
-}
+#[cfg(test)]
+mod tests {
+    use super::asynchronous_file;
 
-fn tell_failure(failure: &Failure, link: &Link) {
-    let error = &failure.error;
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let cause = match failure.hidden_cause {
-        Some(errno) => errno.to_string(),
-        None if error.errno().is_none() => error.cause.to_string(),
-        None => String::new(),
-    };
-    let path = error.path.display().to_string();
-    let step = StepFailed {
-        step: count(failure.index + 1),
-        steps: count(failure.total),
-        operation: error.operation.name(),
-        path: cut(&path, TEXT),
-        value: cut(error.value.as_deref().unwrap_or(""), TEXT),
-        errno: error.errno().map_or(0, configfs_rs::Errno::number),
-        cause: &cause,
-    };
-    let mut events = vec![Event::StepFailed(step)];
-    events.extend(
-        failure.kernel_lines.iter().map(|line| Event::StepKernelLine { text: cut(line, TEXT) }),
-    );
-    events.push(Event::ProvisionFailed { undone: failure.undone.failures.is_empty() });
-    link.tell_each(&events);
+    #[test]
+    fn only_asynchronous_fileio_is_probed() {
+        let control = "fd_dev_name=/run/d,fd_dev_size=512,fd_async_io=1";
+        assert_eq!(asynchronous_file(control), Some("/run/d"));
+        assert_eq!(asynchronous_file("fd_dev_name=/run/d,fd_buffered_io=1"), None);
+        assert_eq!(asynchronous_file("rd_pages=1"), None);
+    }
 }

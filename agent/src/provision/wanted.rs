@@ -2,8 +2,9 @@
 
 use crate::device::Device;
 use crate::loopback_disk::LoopbackDisk;
+use crate::network::Interface;
+use configfs_rs::Invalid;
 use configfs_rs::plan::Step;
-use configfs_rs::{Invalid, TreePath, Value};
 use lunlab_protocol::target;
 
 /// The most items of a kind: far above any target, far below the guest's memory.
@@ -12,6 +13,8 @@ const MOST: usize = 1 << 16;
 /// Devices, the plan, and the disks that appear.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
+    /// The machine's interface, if it has one.
+    pub network: Option<Interface>,
     /// In the order in which they are set up.
     pub devices: Vec<Device>,
     /// In order.
@@ -28,6 +31,14 @@ pub struct Collector {
 }
 
 impl Collector {
+    /// Takes the interface.
+    pub fn network(&mut self, address: &str, prefix: u8, gateway: &str) {
+        match Interface::new(address, prefix, gateway) {
+            Ok(interface) => self.wanted.network = Some(interface),
+            Err(problem) => self.refuse(problem),
+        }
+    }
+
     /// Takes the next device.
     pub fn device(&mut self, device: &target::Device<'_>) {
         if self.has_room(self.wanted.devices.len()) {
@@ -81,18 +92,12 @@ impl Collector {
 }
 
 fn checked(step: &target::Step<'_>) -> Result<Step, Invalid> {
-    Ok(match *step {
-        target::Step::CreateFile { path, size } => Step::CreateFile { path: path.to_owned(), size },
-        target::Step::MakeDirectory { path } => Step::MakeDirectory { path: TreePath::new(path)? },
-        target::Step::Write { path, value, secret, undo } => Step::WriteAttribute {
-            path: TreePath::new(path)?,
-            value: if secret { Value::secret(value)? } else { Value::new(value)? },
-            undo: undo.map(Value::new).transpose()?,
-        },
-        target::Step::Link { target, at } => {
-            Step::Link { target: TreePath::new(target)?, at: TreePath::new(at)? }
-        }
-    })
+    match *step {
+        target::Step::CreateFile { path, size } => Step::create_file(path, size),
+        target::Step::MakeDirectory { path } => Step::make_directory(path),
+        target::Step::Write { path, value, secret, undo } => Step::write(path, value, secret, undo),
+        target::Step::Link { target, at } => Step::link(target, at),
+    }
 }
 
 #[cfg(test)]

@@ -10,12 +10,14 @@ use crate::output::{self, Phases, Verbosity};
 use crate::qemu::command_line::as_typed;
 use crate::result::{ResultDirectory, StoreError};
 use crate::run::plan::{Options, Plan};
+use crate::run::watch::Watch;
 use crate::run::{Conditions, Interrupts, Logs, Outcome, Watcher};
 use crate::spec::{Base, DEFAULT_SPEC, KernelChoice, Spec};
+use crate::target::Url;
 use crate::verdict::{Fact, Kind, Verdict};
 use lunlab_protocol::request::Provocation;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// `lunlab run`.
@@ -27,6 +29,7 @@ pub(super) fn run(run: cli::Run, started: Instant) -> Result<u8, Error> {
         running: run.running,
         hold: false,
         share_portal: false,
+        watch_spec: false,
         provoke: run.provoke,
         json,
         started,
@@ -49,6 +52,7 @@ pub(super) fn up(up: cli::Up, started: Instant) -> Result<u8, Error> {
         running: up.running,
         hold: true,
         share_portal: up.share_portal,
+        watch_spec: up.watch_spec,
         provoke: None,
         json: false,
         started,
@@ -63,6 +67,7 @@ struct Task {
     running: Running,
     hold: bool,
     share_portal: bool,
+    watch_spec: bool,
     provoke: Option<Provocation>,
     json: bool,
     started: Instant,
@@ -122,10 +127,11 @@ impl Task {
         let conditions = Conditions {
             started: self.started,
             hold: self.hold,
+            watch: self.watch(),
             provoke: self.provoke,
             boot_timeout: boot_timeout(plan),
         };
-        let mut screen = Screen { phases, urls: urls_of(&plan.spec), broken: false };
+        let mut screen = Screen { phases, broken: false };
         let outcome = crate::run::run(plan, &conditions, interrupts, &mut logs, &mut screen);
         screen.phases.end();
         let outcome = match outcome {
@@ -180,6 +186,21 @@ impl Task {
             }
             None => Ok(code),
         }
+    }
+
+    /// Reads the spec again whenever it changes, with what the command line puts over it.
+    fn watch(&self) -> Option<Watch> {
+        let path = self.spec.clone().filter(|_| self.watch_spec)?;
+        let (machine, running) = (self.machine.clone(), self.running.clone());
+        let reread = path.clone();
+        let reload = move || {
+            let spec = load_spec(Some(&reread)).and_then(|(mut spec, _)| {
+                override_spec(&mut spec, &machine, &running)?;
+                Ok(spec)
+            });
+            spec.map_err(|error| error.to_string())
+        };
+        Some(Watch::new(path, Arc::new(reload)))
     }
 
     fn verbosity(&self) -> Verbosity {
@@ -343,15 +364,8 @@ fn override_spec(spec: &mut Spec, machine: &MachineArgs, running: &Running) -> R
     spec.check().map_err(|faults| Error::usage(faults.render("command line").trim_end().to_owned()))
 }
 
-/// The URL of each LUN, but for the port.
-fn urls_of(spec: &Spec) -> Vec<String> {
-    let Some((target, tpg)) = spec.first_iscsi() else { return Vec::new() };
-    tpg.luns.iter().map(|lun| format!("{}/{}", target.wwn, lun.lun)).collect()
-}
-
 struct Screen {
     phases: Phases,
-    urls: Vec<String>,
     broken: bool,
 }
 
@@ -364,10 +378,10 @@ impl Watcher for Screen {
         self.phases.detail(&format!("console: {line}"));
     }
 
-    fn ready(&mut self, portal: SocketAddr) {
+    fn ready(&mut self, urls: &[Url]) {
         self.phases.say("holding the target; Ctrl-C or SIGTERM ends it");
-        for url in &self.urls {
-            self.broken |= !output::line(&format!("iscsi://{portal}/{url}"));
+        for url in urls {
+            self.broken |= !output::line(&url.to_string());
         }
     }
 }

@@ -4,7 +4,6 @@ use crate::error::Error;
 use crate::guardian::Guardian;
 use crate::qemu::disk::Drive;
 use crate::qemu::process::read_words;
-use crate::spec::{DiskAio, DiskCache};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
@@ -78,7 +77,7 @@ fn refusal(drives: &[Drive], words: &str, status: ExitStatus) -> Error {
     });
     match named {
         Some((drive, cause)) => {
-            let refused = Error::environment(format!("disk {}: QEMU: {cause}", drive.disk.serial));
+            let refused = Error::environment(format!("disk {}: QEMU: {cause}", drive.serial));
             match hint(drive) {
                 Some(hint) => refused.with_hint(hint),
                 None => refused,
@@ -90,11 +89,11 @@ fn refusal(drives: &[Drive], words: &str, status: ExitStatus) -> Error {
 
 /// The settings that not every host or file system can have.
 fn hint(drive: &Drive) -> Option<&'static str> {
-    if drive.disk.aio == DiskAio::IoUring {
+    if drive.aio == "io_uring" {
         Some(
             "io_uring is up to QEMU's build and to the host (kernel.io_uring_disabled); aio = \"threads\" works everywhere",
         )
-    } else if matches!(drive.disk.cache, DiskCache::None | DiskCache::Directsync) {
+    } else if matches!(drive.cache, "none" | "directsync") {
         Some(
             "its file system may lack O_DIRECT, as tmpfs does before Linux 6.6: cache = \"writeback\" does not need it, and XDG_RUNTIME_DIR says where scratch disks are",
         )

@@ -134,17 +134,77 @@ pub struct ModuleLoad {
     pub ms: f64,
 }
 
-/// The target of a run.
+/// What the kernel exported in a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// Its name.
+    /// The name of the first target.
     pub wwn: String,
     /// Where initiators find it: address and port; null when it never was ready.
     pub portal: Option<String>,
+    /// What its first TPG exports.
+    pub luns: Vec<Lun>,
+    /// Every target.
+    #[serde(default)]
+    pub targets: Vec<OneTarget>,
+    /// The block devices that were set up, and the disks that appeared.
+    #[serde(default)]
+    pub devices: Vec<DeviceFound>,
+    /// What was written, as configfs gave it once all was set up, by path below the configfs root.
+    pub read_back: BTreeMap<String, String>,
+    /// Where that is not what was asked for.
+    #[serde(default)]
+    pub differences: Vec<Difference>,
+    /// Every attribute of the target tree before it was taken down; what is secret is `…`.
+    #[serde(default)]
+    pub tree: BTreeMap<String, String>,
+}
+
+/// One target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OneTarget {
+    /// `iscsi` or `loopback`.
+    pub fabric: String,
+    /// Its name.
+    pub wwn: String,
+    /// Its TPGs.
+    pub tpgs: Vec<OneTpg>,
+}
+
+/// One target portal group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OneTpg {
+    /// Its tag.
+    pub tag: u16,
+    /// Whether it was enabled.
+    pub enabled: bool,
+    /// Addresses and ports on the host; empty when it never was ready.
+    pub portals: Vec<String>,
     /// What it exports.
     pub luns: Vec<Lun>,
-    /// What configfs said once it was set up, by path below the configfs root.
-    pub read_back: BTreeMap<String, String>,
+    /// The initiators that have an ACL.
+    pub acls: Vec<String>,
+}
+
+/// A block device of the guest's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceFound {
+    /// Its name: the storage object's, or a part of it.
+    pub name: String,
+    /// Its node.
+    pub node: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// An attribute that the kernel has otherwise than it was asked to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Its path below the configfs root.
+    pub path: String,
+    /// What was written.
+    pub asked: String,
+    /// What it reads; null where it cannot be read.
+    pub found: Option<String>,
 }
 
 /// A LUN of the target.
@@ -184,6 +244,12 @@ pub struct Benchmark {
     pub latency_ns: BTreeMap<String, f64>,
     /// The values its checks look at, by the names they use; times in nanoseconds.
     pub metrics: BTreeMap<String, f64>,
+    /// What it found that is no number: `sha256`.
+    #[serde(default)]
+    pub findings: BTreeMap<String, String>,
+    /// By how much each of LIO's counters went up meanwhile, by path below the configfs root; null where they were not read.
+    #[serde(default)]
+    pub statistics: Option<BTreeMap<String, u64>>,
     /// What went wrong; a benchmark with errors has no result to rely on.
     pub errors: Vec<String>,
 }

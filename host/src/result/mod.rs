@@ -12,8 +12,9 @@ mod store;
 pub use capped_log::{CappedLog, LogSummary};
 pub use case::{Case, Outcome, cases};
 pub use document::{
-    Benchmark, CheckResult, Choice, Document, Host, Kernel, Kmsg, Lun, ModuleLoad, Phase, Qemu,
-    SCHEMA, Series, Summary, TaintChange, Target, Transport, VerdictRecord, timestamp,
+    Benchmark, CheckResult, Choice, DeviceFound, Difference, Document, Host, Kernel, Kmsg, Lun,
+    ModuleLoad, OneTarget, OneTpg, Phase, Qemu, SCHEMA, Series, Summary, TaintChange, Target,
+    Transport, VerdictRecord, timestamp,
 };
 pub use junit::to_junit;
 pub use ktap::to_ktap;

@@ -7,18 +7,25 @@
 //!    └─────── QEMU ended, deadline, signal, fatal kernel event ────▶ Ending ◀── PoweringOff
 //! ```
 
-use crate::initiator::{self, Job, Report};
+mod action;
+mod change;
+mod work;
+
+pub use action::{Action, Ask, HostCommand};
+
+use crate::initiator;
 use crate::qemu::qmp::QmpEvent;
 use crate::run::happening::{Ended, Happening, What};
 use crate::run::record::Record;
-use crate::spec::{Benchmark, Spec};
+use crate::spec::Spec;
+use crate::target::Provisioning;
 use crate::verdict::{Fact, Kind, Signal};
 use lunlab_protocol::event::{Event, Phase};
 use lunlab_protocol::message::decode;
-use lunlab_protocol::request::{Benchmark as GuestBenchmark, Provocation, Request};
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+use lunlab_protocol::request::Provocation;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use work::Work;
 
 /// What the guest may take from being asked to finish to its last message; its own limit for the
 /// teardown is 10 s.
@@ -34,64 +41,6 @@ const REPORT: Duration = Duration::from_secs(3);
 
 /// What the machine's pieces may take to close once QEMU has been told to end.
 const CLOSE: Duration = Duration::from_secs(2);
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// Ask the guest.
-    Ask(Ask),
-    /// Take connections to the portal.
-    ServePortal,
-    /// Drop the connection to the portal that waits for a stream the guest could not open.
-    RefusePortal(u32),
-    /// Give the initiator a job.
-    Job(Box<Job>),
-    /// Tell whoever watches.
-    Say(String),
-    /// The target is ready for any initiator: print its URLs.
-    Announce,
-    /// End QEMU at once.
-    Quit,
-    /// End whatever is left beside QEMU.
-    Release,
-    /// The run is over.
-    Stop,
-}
-
-/// A request to the guest; its borrowed form is made when it is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ask {
-    /// Run a workload.
-    Benchmark {
-        /// Its number.
-        number: u32,
-        /// Its name.
-        workload: &'static str,
-    },
-    /// Make something go wrong.
-    Provoke(Provocation),
-    /// Tear down and finish.
-    Finish,
-    /// The last message has arrived.
-    Acknowledge,
-}
-
-impl Ask {
-    /// The request on the wire.
-    #[must_use]
-    pub fn request(&self) -> Request<'static> {
-        match self {
-            Self::Benchmark { number, workload } => Request::Benchmark(GuestBenchmark {
-                number: *number,
-                workload,
-                parameters: heapless::Vec::new(),
-            }),
-            Self::Provoke(provocation) => Request::Provoke(provocation.code()),
-            Self::Finish => Request::Finish,
-            Self::Acknowledge => Request::Acknowledge,
-        }
-    }
-}
 
 /// How far the run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,14 +63,6 @@ pub enum Stage {
     Over,
 }
 
-/// One thing to do once the target is ready.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Task {
-    Check,
-    Benchmark(usize),
-    Provoke(Provocation),
-}
-
 /// What a run is told to do, as far as the conductor must know.
 #[derive(Debug, Clone)]
 pub struct Orders {
@@ -131,8 +72,8 @@ pub struct Orders {
     pub hold: bool,
     /// Make this go wrong once the target is ready.
     pub provoke: Option<Provocation>,
-    /// Where the portal is.
-    pub portal: SocketAddr,
+    /// What the guest sets up.
+    pub provisioning: Arc<Provisioning>,
     /// When the agent must have been heard of, from the start of QEMU.
     pub boot_timeout: Duration,
     /// When the run must be over, from the start of QEMU.
@@ -145,8 +86,9 @@ pub struct Conductor {
     /// What was learnt.
     pub record: Record,
     stage: Stage,
-    tasks: VecDeque<Task>,
-    current: Option<Task>,
+    work: Work,
+    /// What is to stand once the guest says so.
+    pending: Option<(Spec, Arc<Provisioning>)>,
     begun: Instant,
     /// When the stage ends by itself.
     stage_deadline: Option<Instant>,
@@ -166,14 +108,14 @@ impl Conductor {
     /// A run whose QEMU starts now.
     #[must_use]
     pub fn new(orders: Orders, record: Record, begun: Instant) -> Self {
-        let tasks = tasks(&orders);
+        let work = Work::new(&orders);
         let stage_deadline = Some(begun + orders.boot_timeout);
         Self {
             orders,
             record,
             stage: Stage::Booting,
-            tasks,
-            current: None,
+            work,
+            pending: None,
             begun,
             stage_deadline,
             fatal: None,
@@ -241,6 +183,10 @@ impl Conductor {
             What::ControlLost(why) => self.control_lost(&why, at),
             What::Initiator(report) => self.initiator(report, at),
             What::InitiatorEnded(how) => self.initiator_ended(&how, at),
+            What::CommandEnded { benchmark, outcome, output } => {
+                self.command_ended(benchmark, &outcome, output, at)
+            }
+            What::SpecChanged(spec) => self.spec_changed(*spec),
             What::Signal(signal) => self.signal(signal, at),
         }
     }
@@ -369,6 +315,10 @@ impl Conductor {
         }
         self.last_heard = Some(at);
         self.record.timeline.reached("channel", at);
+        // What must not lie in a file, not even in the run's image, goes by the channel.
+        if self.orders.provisioning.has_secrets() {
+            return vec![Action::Provision(Arc::clone(&self.orders.provisioning))];
+        }
         Vec::new()
     }
 
@@ -432,6 +382,9 @@ impl Conductor {
             Event::BenchmarkEnded { benchmark, problem } => {
                 return self.guest_benchmark_ended(*benchmark, problem, at);
             }
+            Event::ReadEnded { number, .. } => return self.read_ended(*number, at),
+            Event::Changed { undone, steps } => return self.changed(*undone, *steps),
+            Event::ChangeFailed { undone } => return self.change_failed(*undone),
             Event::AgentPanicked { text } => {
                 self.record.fact(Fact::new(Kind::AgentLost, format!("the agent panicked: {text}")));
             }
@@ -457,10 +410,7 @@ impl Conductor {
         }
         self.record.timeline.reached("target-ready", at);
         self.record.target_ready = true;
-        let mut actions = Vec::new();
-        if self.orders.spec.first_iscsi().is_some() {
-            actions.push(Action::ServePortal);
-        }
+        let mut actions = vec![Action::ServePortals];
         if self.orders.hold {
             self.enter(Stage::Holding, None);
             actions.push(Action::Announce);
@@ -469,130 +419,6 @@ impl Conductor {
             actions.extend(self.next_task(at));
         }
         actions
-    }
-
-    fn next_task(&mut self, at: Instant) -> Vec<Action> {
-        self.current = self.tasks.pop_front();
-        match self.current.clone() {
-            None => {
-                self.record.all_done = true;
-                self.finish(at)
-            }
-            Some(Task::Check) => self.start_check(at),
-            Some(Task::Benchmark(n)) => self.start_benchmark(n, at),
-            Some(Task::Provoke(provocation)) => {
-                // What was provoked ends the run, or its deadline does. One that the guest
-                // survives, and one that only makes it ignore the end, goes on to the end.
-                let mut actions = vec![Action::Ask(Ask::Provoke(provocation))];
-                if provocation == Provocation::Hang {
-                    self.current = None;
-                    actions.push(Action::Say("the guest was told to hang".into()));
-                }
-                actions
-            }
-        }
-    }
-
-    fn start_check(&mut self, at: Instant) -> Vec<Action> {
-        let job = self.record.check_job(&self.orders.spec, self.orders.portal);
-        self.start_job(job.map(Job::Check), "checking the target as an initiator", at)
-    }
-
-    fn start_benchmark(&mut self, n: usize, at: Instant) -> Vec<Action> {
-        let Some(benchmark) = self.orders.spec.benchmarks.get(n) else { return self.next_task(at) };
-        let words = format!("measuring {}", benchmark.workload());
-        match benchmark {
-            Benchmark::IscsiRandread(parameters) => {
-                let job =
-                    self.record.randread_job(&self.orders.spec, parameters, self.orders.portal);
-                self.start_job(job.map(Job::Randread), &words, at)
-            }
-            Benchmark::Hash(_) => {
-                let number = u32::try_from(n).unwrap_or(u32::MAX);
-                let workload = benchmark.workload();
-                vec![Action::Say(words), Action::Ask(Ask::Benchmark { number, workload })]
-            }
-            Benchmark::Digest(_) | Benchmark::Pattern(_) | Benchmark::HostCommand(_) => {
-                self.record.benchmark_failed(n, "this workload is not carried out yet");
-                self.next_task(at)
-            }
-        }
-    }
-
-    fn start_job(&mut self, job: Option<Job>, words: &str, at: Instant) -> Vec<Action> {
-        match job {
-            Some(job) if !self.initiator_gone => {
-                vec![Action::Say(words.to_owned()), Action::Job(Box::new(job))]
-            }
-            _ => {
-                self.task_failed("there is no initiator to do it");
-                self.next_task(at)
-            }
-        }
-    }
-
-    fn task_failed(&mut self, problem: &str) {
-        match &self.current {
-            Some(Task::Check) => self.record.check_failed(problem),
-            Some(Task::Benchmark(n)) => self.record.benchmark_failed(*n, problem),
-            Some(Task::Provoke(_)) | None => {}
-        }
-    }
-
-    fn initiator(&mut self, report: Report, at: Instant) -> Vec<Action> {
-        let benchmark = match self.current {
-            Some(Task::Benchmark(n)) => Some(n),
-            _ => None,
-        };
-        match report {
-            Report::Done { .. } => {
-                if self.current == Some(Task::Check) {
-                    self.record.check_held();
-                }
-                self.job_ended(at)
-            }
-            Report::Failed(failure) => {
-                let problem = failure_words(&failure);
-                self.task_failed(&problem);
-                self.job_ended(at)
-            }
-            other => {
-                self.record.report(benchmark, &other, at);
-                Vec::new()
-            }
-        }
-    }
-
-    fn job_ended(&mut self, at: Instant) -> Vec<Action> {
-        if self.stage == Stage::Working { self.next_task(at) } else { Vec::new() }
-    }
-
-    fn initiator_ended(&mut self, how: &str, at: Instant) -> Vec<Action> {
-        self.initiator_gone = true;
-        let working = self.stage == Stage::Working
-            && matches!(self.current, Some(Task::Check | Task::Benchmark(_)))
-            && !self.current_is_in_guest();
-        if !working {
-            return Vec::new();
-        }
-        self.task_failed(&format!("the initiator's process ended: {how}"));
-        self.next_task(at)
-    }
-
-    fn current_is_in_guest(&self) -> bool {
-        let Some(Task::Benchmark(n)) = self.current else { return false };
-        matches!(self.orders.spec.benchmarks.get(n), Some(Benchmark::Hash(_)))
-    }
-
-    fn guest_benchmark_ended(&mut self, number: u32, problem: &str, at: Instant) -> Vec<Action> {
-        let n = usize::try_from(number).unwrap_or(usize::MAX);
-        if self.current != Some(Task::Benchmark(n)) || self.stage != Stage::Working {
-            return Vec::new();
-        }
-        if !problem.is_empty() {
-            self.record.benchmark_failed(n, problem);
-        }
-        self.next_task(at)
     }
 
     fn signal(&mut self, signal: Signal, at: Instant) -> Vec<Action> {
@@ -647,18 +473,6 @@ impl Conductor {
         self.stage = stage;
         self.stage_deadline = deadline;
     }
-}
-
-fn tasks(orders: &Orders) -> VecDeque<Task> {
-    let mut tasks = VecDeque::new();
-    if let Some(provocation) = orders.provoke {
-        tasks.push_back(Task::Provoke(provocation));
-    }
-    if orders.spec.first_iscsi().is_some() {
-        tasks.push_back(Task::Check);
-    }
-    tasks.extend((0..orders.spec.benchmarks.len()).map(Task::Benchmark));
-    tasks
 }
 
 /// What is said of a phase; nothing of those that are only heard of together with another.

@@ -2,6 +2,7 @@
 
 use crate::initiator::Report;
 use crate::qemu::qmp::QmpEvent;
+use crate::spec::Spec;
 use crate::verdict::Signal;
 use std::time::Instant;
 
@@ -49,6 +50,17 @@ pub enum What {
     Initiator(Report),
     /// The initiator process ended.
     InitiatorEnded(String),
+    /// A program on the host ended.
+    CommandEnded {
+        /// The benchmark it was.
+        benchmark: usize,
+        /// How, when not well.
+        outcome: Result<(), String>,
+        /// What it said, or the beginning of it.
+        output: String,
+    },
+    /// The spec's file changed: what it says now, or what is wrong with that.
+    SpecChanged(Box<Result<Spec, String>>),
     /// A signal came.
     Signal(Signal),
 }

@@ -4,15 +4,15 @@
 use crate::error::Error;
 use crate::guardian::{Guardian, own_command};
 use crate::initiator::{Initiator, Job};
-use crate::portal::{self, Portals};
-use crate::qemu::disk::Drive;
-use crate::qemu::{command_line, process, qmp, trial};
-use crate::run::conductor::Ask;
+use crate::portal::{self, Asked, PortalAddress, Portals};
+use crate::qemu::{command_line, process, qmp};
+use crate::run::command;
+use crate::run::conductor::{Ask, HostCommand};
 use crate::run::happening::{Ended, What};
 use crate::run::plan::Plan;
 use crate::run::queue::Reporter;
 use crate::run::segment;
-use crate::target::{Provisioning, Seed};
+use crate::target::{Provisioning, each_request};
 use crate::transport::{self, Arrival, Ready};
 use lunlab_initramfs::image::GuestFile;
 use lunlab_protocol::hello::{CONTROL, Token};
@@ -21,7 +21,6 @@ use lunlab_protocol::request::Request;
 use lunlab_stream::handshake::Refusal;
 use lunlab_stream::{Received, Stream, Transmit};
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -55,6 +54,7 @@ pub struct Machine {
     share_portal: bool,
     monitor: Arc<Mutex<Option<qmp::Monitor>>>,
     initiator: Option<Sender<Job>>,
+    reporter: Reporter,
     reaped: Vec<std::thread::JoinHandle<()>>,
 }
 
@@ -63,10 +63,16 @@ impl Machine {
     ///
     /// # Errors
     /// When something cannot be started; what was started is ended then.
-    pub fn start(plan: &Plan, reporter: &Reporter) -> Result<Self, Error> {
+    pub fn start(
+        plan: &Plan,
+        portals: Portals,
+        provisioning: &Provisioning,
+        reporter: &Reporter,
+    ) -> Result<Self, Error> {
         let directory = crate::runtime_directory::choose()?;
         let guardian = Guardian::start(&directory)?;
-        let started = Self::start_guarded(plan, reporter, &directory, &guardian);
+        let started =
+            Self::start_guarded(plan, portals, provisioning, reporter, &directory, &guardian);
         match started {
             Ok(machine) => Ok(Self { guardian: Some(guardian), ..machine }),
             Err(error) => {
@@ -78,21 +84,20 @@ impl Machine {
 
     fn start_guarded(
         plan: &Plan,
+        portals: Portals,
+        provisioning: &Provisioning,
         reporter: &Reporter,
         directory: &Path,
         guardian: &Guardian,
     ) -> Result<Self, Error> {
         let initiator = plan.needs_initiator().then(|| Starting::spawn(guardian)).transpose()?;
-        let portals = Arc::new(Portals::bind(&[(Ipv4Addr::LOCALHOST.into(), None)])?);
         let helper = plan.transport.helper.as_deref();
         let ready = transport::prepare(plan.transport.transport, helper, directory, guardian)?;
         let token = random_token()?;
-        write_initrd(plan, &ready, &token, portals.addresses()[0].guest, directory)?;
-        let drives = plan.drives(directory);
-        drives.iter().try_for_each(Drive::create)?;
-        trial::open_drives(&plan.program.path, &drives, directory, guardian)?;
-        let devices = plan.devices(directory, ready.device, portals.forwards());
+        write_initrd(plan, &ready, &token, provisioning, directory)?;
+        let devices = plan.devices(directory, ready.device);
         let argv = command_line::argv(&plan.program.path, &devices);
+        let portals = Arc::new(portals);
         let control = ControlSender::default();
         let monitor = Arc::default();
         let listeners =
@@ -117,14 +122,45 @@ impl Machine {
             share_portal,
             monitor,
             initiator,
+            reporter: reporter.clone(),
             reaped,
         })
     }
 
-    /// The portal's address.
-    #[must_use]
-    pub fn portal(&self) -> SocketAddr {
-        self.portals.addresses()[0].host
+    /// The addresses of portals, of which some may be new.
+    ///
+    /// # Errors
+    /// When a new one cannot be bound.
+    pub fn addresses_of(&self, asked: &[Asked]) -> Result<Vec<PortalAddress>, Error> {
+        let addresses = asked.iter().map(|(address, port)| {
+            let known = self.portals.addresses().iter().find(|known| {
+                known.guest.ip() == *address && port.is_none_or(|port| known.guest.port() == port)
+            });
+            known.copied().ok_or_else(|| {
+                let port = port.map_or(String::new(), |port| format!(" port {port}"));
+                Error::usage(format!("portal {address}{port} cannot be added while the guest runs"))
+            })
+        });
+        addresses.collect()
+    }
+
+    /// Sends the guest all that describes a provisioning, and then what is to be done with it.
+    pub fn provision(&self, provisioning: &Provisioning, request: &Request<'_>) {
+        each_request(provisioning, &mut |item| send(&self.control, item));
+        send(&self.control, request);
+    }
+
+    /// Runs a program on the host; its end is told, and so is that it could not be started.
+    pub fn command(&self, command: HostCommand) {
+        let benchmark = command.benchmark;
+        let started = match &self.guardian {
+            Some(guardian) => command::start(command, guardian, &self.reporter),
+            None => Err(Error::environment("the run is ending")),
+        };
+        if let Err(error) = started {
+            let (outcome, output) = (Err(error.to_string()), String::new());
+            self.reporter.tell(What::CommandEnded { benchmark, outcome, output });
+        }
     }
 
     /// Asks the guest. A channel that is gone is noticed by who reads it.
@@ -132,11 +168,11 @@ impl Machine {
         send(&self.control, &ask.request());
     }
 
-    /// Takes connections to the portal from now on.
+    /// Takes connections to the portals from now on.
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn serve_portal(&self) -> Result<(), Error> {
+    pub fn serve_portals(&self) -> Result<(), Error> {
         let control = Arc::clone(&self.control);
         let ask: portal::Ask = Arc::new(move |stream, portal| {
             let (address, port) = (&*portal.ip().to_string(), portal.port());
@@ -193,7 +229,11 @@ fn send(control: &ControlSender, request: &Request<'_>) {
     }
 }
 
-fn random_bytes<const N: usize>() -> Result<[u8; N], Error> {
+/// Bytes nobody can guess.
+///
+/// # Errors
+/// When the kernel has none.
+pub fn random_bytes<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     // getrandom(2) gives up to 256 bytes whole.
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
@@ -209,11 +249,10 @@ fn write_initrd(
     plan: &Plan,
     ready: &Ready,
     token: &Token,
-    portal: SocketAddr,
+    provisioning: &Provisioning,
     directory: &Path,
 ) -> Result<(), Error> {
-    let provisioning = Provisioning::new(&plan.spec, portal, Seed(random_bytes()?))?;
-    let bytes = segment::write(token, ready.channel, &plan.modules, &provisioning);
+    let bytes = segment::write(token, ready.channel, &plan.modules, provisioning);
     let file = GuestFile { path: segment::PATH, mode: 0o600, bytes: &bytes };
     crate::image::write_initrd(&plan.base, &[file], &Plan::initrd(directory))
 }

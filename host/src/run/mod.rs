@@ -4,33 +4,41 @@
 //! happens into [`happening`]s; [`conductor`] says what to do about each; [`record`] keeps what was
 //! learnt and turns it into a verdict. This file is the loop between them.
 
+pub mod command;
 pub mod conductor;
 pub mod happening;
+pub mod jobs;
 pub mod machine;
-pub mod needs;
 pub mod plan;
 pub mod queue;
 pub mod record;
 pub mod segment;
+pub mod statistics;
 pub mod timeline;
+pub mod watch;
 
 use crate::error::Error;
+use crate::portal::{Asked, Portals};
 use crate::result::CappedLog;
+use crate::spec::Spec;
+use crate::target::{Provisioning, Seed, Url};
 use crate::verdict::Signal;
 use conductor::{Action, Conductor, Orders};
 use happening::{Happening, What};
 use lunlab_protocol::event::Event;
 use lunlab_protocol::message::decode;
-use lunlab_protocol::request::Provocation;
+use lunlab_protocol::request::{Provocation, Request};
 use machine::Machine;
 use plan::Plan;
 use queue::{Happenings, Reporter, queue};
 use record::{Learnt, Record};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::net::SocketAddr;
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use timeline::Timeline;
+use watch::Watch;
 
 /// What the one who watches is told.
 pub trait Watcher {
@@ -38,8 +46,8 @@ pub trait Watcher {
     fn phase(&mut self, text: &str);
     /// A line of the console.
     fn console(&mut self, line: &str);
-    /// The target is ready for any initiator at this address.
-    fn ready(&mut self, portal: SocketAddr);
+    /// The target is ready for any initiator at these URLs.
+    fn ready(&mut self, urls: &[Url]);
 }
 
 /// What a signal may take from the kernel to the run's loop.
@@ -110,6 +118,8 @@ pub struct Conditions {
     pub started: Instant,
     /// Hold the target.
     pub hold: bool,
+    /// A spec whose changes are carried out while the target is held.
+    pub watch: Option<Watch>,
     /// Make this go wrong.
     pub provoke: Option<Provocation>,
     /// When the agent must have been heard of.
@@ -137,8 +147,11 @@ pub fn run(
 ) -> Result<Outcome, Error> {
     watcher.phase("starting QEMU");
     let reporter = interrupts.reporter.clone();
-    let mut machine = Machine::start(plan, &reporter)?;
-    let portal = machine.portal();
+    let portals = Portals::bind(&asked(&plan.spec))?;
+    let seed = Seed(machine::random_bytes()?);
+    let provisioning = Arc::new(Provisioning::new(&plan.spec, portals.addresses(), seed)?);
+    let mut machine = Machine::start(plan, portals, &provisioning, &reporter)?;
+    let _watch = conditions.watch.as_ref().map(|watch| watch.begin(&reporter)).transpose()?;
     let mut timeline = Timeline::new(conditions.started);
     timeline.reached("qemu-spawn", machine.spawned);
     let record = Record::new(timeline, &plan.spec);
@@ -146,21 +159,24 @@ pub fn run(
         spec: plan.spec.clone(),
         hold: conditions.hold,
         provoke: conditions.provoke,
-        portal,
+        provisioning,
         boot_timeout: conditions.boot_timeout,
         timeout: plan.spec.run.timeout,
     };
     let mut conductor = Conductor::new(orders, record, machine.spawned);
-    conduct(&mut conductor, &mut machine, interrupts, logs, watcher);
+    conduct(&mut conductor, &mut machine, seed, interrupts, logs, watcher);
     let argv = machine.argv.clone();
     machine.finish();
-    let learnt = conductor.record.conclude(&plan.spec, Some(portal));
+    let (spec, provisioning) = conductor.standing();
+    let (spec, provisioning) = (spec.clone(), Arc::clone(provisioning));
+    let learnt = conductor.record.conclude(&spec, Some(&provisioning));
     Ok(Outcome { learnt, argv })
 }
 
 fn conduct(
     conductor: &mut Conductor,
     machine: &mut Machine,
+    seed: Seed,
     interrupts: &Interrupts,
     logs: &mut Logs,
     watcher: &mut dyn Watcher,
@@ -179,13 +195,28 @@ fn conduct(
             }
             None => conductor.tick(Instant::now()),
         };
-        for action in actions {
-            if action == Action::Stop {
-                return;
+        let mut actions = VecDeque::from(actions);
+        while let Some(action) = actions.pop_front() {
+            match action {
+                Action::Stop => return,
+                Action::Replan(spec) => actions.extend(replan(*spec, machine, seed, conductor)),
+                action => carry_out(action, machine, conductor, watcher),
             }
-            carry_out(action, machine, conductor, watcher);
         }
     }
+}
+
+/// Plans a changed spec where the machine's portals are; new ones are bound first.
+fn replan(spec: Spec, machine: &mut Machine, seed: Seed, conductor: &mut Conductor) -> Vec<Action> {
+    let planned = machine
+        .addresses_of(&asked(&spec))
+        .and_then(|addresses| Provisioning::new(&spec, &addresses, seed));
+    conductor.replanned(spec, planned.map_err(|error| error.to_string()))
+}
+
+fn asked(spec: &Spec) -> Vec<Asked> {
+    let portals = crate::target::portals(spec);
+    portals.iter().map(|portal| (portal.address, portal.port)).collect()
 }
 
 fn carry_out(
@@ -196,18 +227,25 @@ fn carry_out(
 ) {
     match action {
         Action::Ask(ask) => machine.ask(&ask),
-        Action::ServePortal => {
-            if let Err(error) = machine.serve_portal() {
+        Action::Provision(provisioning) => machine.provision(&provisioning, &Request::Provision),
+        Action::Change(provisioning) => machine.provision(&provisioning, &Request::Change),
+        Action::ServePortals => {
+            if let Err(error) = machine.serve_portals() {
                 conductor.record.note(error.to_string());
             }
         }
         Action::RefusePortal(stream) => machine.refuse(stream),
         Action::Job(job) => machine.job(*job),
+        Action::Command(command) => machine.command(command),
         Action::Say(text) => watcher.phase(&text),
-        Action::Announce => watcher.ready(machine.portal()),
+        Action::Announce => {
+            let (spec, provisioning) = conductor.standing();
+            watcher.ready(&provisioning.urls(spec));
+        }
         Action::Quit => machine.quit(),
         Action::Release => machine.release(),
-        Action::Stop => {}
+        // The loop deals with these itself.
+        Action::Stop | Action::Replan(_) => {}
     }
 }
 

@@ -1,29 +1,28 @@
 //! What was learnt during a run, and what it amounts to.
 
 use crate::detect::{Detector, EventKind, taint};
-use crate::initiator::{Check, Contents, Endpoint, ExpectedLun, Measured, Randread, Report};
+use crate::initiator::{Measured, Report};
 use crate::result::{
-    Benchmark, CheckResult, Kmsg, Lun, ModuleLoad, Series, Summary, TaintChange, Target,
+    Benchmark, CheckResult, DeviceFound, Kmsg, ModuleLoad, Series, Summary, TaintChange, Target,
 };
+use crate::run::statistics::Readings;
 use crate::run::timeline::Timeline;
-use crate::spec::{Benchmark as Asked, IscsiRandread, Outcome, Spec};
+use crate::spec::{Benchmark as Asked, Outcome, Spec};
+use crate::target::Provisioning;
+use crate::target::comparison::{describe, differences};
 use crate::verdict::{Fact, Kind, Verdict};
 use lunlab_protocol::event::{Event, StepFailed};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Console lines kept for the summary of a failure.
 const TAIL: usize = 20;
 
+/// The number of the readings that a guest makes of the whole tree before it takes the target down.
+const TREE: u32 = u32::MAX;
+
 /// The most of anything a guest may add to a result.
 const MANY: usize = 100_000;
-
-/// Intervals a benchmark of the initiator's is cut into.
-const SAMPLES: u32 = 20;
-
-/// The name of the check that a real initiator makes.
-const INITIATOR: &str = "initiator";
 
 /// What was learnt.
 pub struct Record {
@@ -46,10 +45,14 @@ pub struct Record {
     facts: Vec<Fact>,
     notes: Vec<String>,
     step: Option<Fact>,
+    hint: Option<String>,
     checks: Vec<CheckResult>,
     benchmarks: Vec<Benchmark>,
     verified: Vec<String>,
     read_back: BTreeMap<String, String>,
+    tree: BTreeMap<String, String>,
+    devices: Vec<DeviceFound>,
+    counters: BTreeMap<usize, Readings>,
     kmsg: Kmsg,
     taint: Option<(u64, u64)>,
     console_tail: VecDeque<String>,
@@ -73,10 +76,14 @@ impl Record {
             facts: Vec::new(),
             notes: spec.notes.clone(),
             step: None,
+            hint: None,
             checks: Vec::new(),
             benchmarks: spec.benchmarks.iter().map(|asked| unmeasured(spec, asked)).collect(),
             verified: Vec::new(),
             read_back: BTreeMap::new(),
+            tree: BTreeMap::new(),
+            devices: Vec::new(),
+            counters: BTreeMap::new(),
             kmsg: Kmsg::default(),
             taint: None,
             console_tail: VecDeque::new(),
@@ -143,6 +150,15 @@ impl Record {
             Event::Attribute { path, value } if self.read_back.len() < MANY => {
                 self.read_back.insert((*path).to_owned(), (*value).to_owned());
             }
+            Event::Reading { number: TREE, path, value } if self.tree.len() < MANY => {
+                self.tree.insert((*path).to_owned(), (*value).to_owned());
+            }
+            Event::Reading { number, path, value } => self.counter(*number, path, value),
+            Event::DeviceReady { name, node, size } if self.devices.len() < MANY => {
+                let (name, node) = ((*name).to_owned(), (*node).to_owned());
+                self.devices.push(DeviceFound { name, node, size: *size });
+            }
+            Event::Finding { benchmark, name, text } => self.finding(*benchmark, name, text),
             Event::ModuleLoaded { path, took_us } if self.modules.len() < MANY => {
                 let ms = Duration::from_micros(*took_us).as_secs_f64() * 1000.0;
                 self.modules.push(ModuleLoad { path: (*path).to_owned(), ms });
@@ -182,6 +198,36 @@ impl Record {
             steps => format!(" (step {} of {steps})", step.step),
         };
         self.step = Some(Fact::new(Kind::Provision, format!("{what}: {cause}{place}")));
+        self.hint = Some(step.hint.to_owned()).filter(|hint| !hint.is_empty());
+    }
+
+    /// The step that failed, in words, and no longer a reason for a verdict.
+    pub fn take_step(&mut self) -> Option<String> {
+        let step = self.step.take()?;
+        let kernel = step.lines.first().map(|line| format!("; kernel: {line}"));
+        let hint = self.hint.take().map(|hint| format!(" (hint: {hint})"));
+        Some([step.reason, kernel.unwrap_or_default(), hint.unwrap_or_default()].concat())
+    }
+
+    fn counter(&mut self, number: u32, path: &str, value: &str) {
+        let n = usize::try_from(number / 2).unwrap_or(usize::MAX);
+        if n < self.benchmarks.len() {
+            self.counters.entry(n).or_default().take(number % 2 == 1, path, value);
+        }
+    }
+
+    fn finding(&mut self, number: u32, name: &str, text: &str) {
+        let n = usize::try_from(number).unwrap_or(usize::MAX);
+        if let Some(into) = self.benchmarks.get_mut(n).filter(|into| into.findings.len() < 1000) {
+            into.findings.insert(name.to_owned(), text.to_owned());
+        }
+    }
+
+    /// What a program on the host said.
+    pub fn command_output(&mut self, n: usize, output: String) {
+        if let Some(into) = self.benchmarks.get_mut(n).filter(|_| !output.is_empty()) {
+            into.findings.insert("output".to_owned(), output);
+        }
     }
 
     /// Provisioning is over, and failed.
@@ -194,43 +240,8 @@ impl Record {
         if !undone {
             fact.reason.push_str("; not everything done before could be undone");
         }
+        fact.lines.extend(self.hint.take().map(|hint| format!("hint: {hint}")));
         self.fact(fact);
-    }
-
-    /// The job that checks the target as an initiator sees it; `None` without a target.
-    #[must_use]
-    pub fn check_job(&self, spec: &Spec, portal: SocketAddr) -> Option<Check> {
-        let (target, tpg) = spec.first_iscsi()?;
-        let luns = tpg.luns.iter().filter_map(|lun| {
-            let object = spec.storage_object(&lun.storage_object)?;
-            Some(ExpectedLun::new(u16::from(lun.lun), object.size))
-        });
-        Some(Check::new(Endpoint::new(portal, &target.wwn), luns.collect()))
-    }
-
-    /// The job of a random read; `None` without a LUN for it.
-    #[must_use]
-    pub fn randread_job(
-        &self,
-        spec: &Spec,
-        asked: &IscsiRandread,
-        portal: SocketAddr,
-    ) -> Option<Randread> {
-        let target = spec.target_of(asked)?;
-        let lun = spec.lun_of(asked)?;
-        Some(Randread {
-            target: Endpoint::new(portal, &target.wwn),
-            lun: u16::from(lun.number),
-            contents: Contents::default(),
-            block_size: u32::try_from(asked.block_size).ok()?,
-            queue_depth: u32::from(asked.queue_depth),
-            seconds: f64::from(asked.seconds),
-            warmup_seconds: 0.5,
-            samples: SAMPLES,
-            region_bytes: Some(spec.region_bytes(asked)),
-            seed: None,
-            limits: crate::initiator::Limits::default(),
-        })
     }
 
     /// Takes what the initiator reports in the middle of a job.
@@ -260,18 +271,19 @@ impl Record {
         }
     }
 
-    /// The initiator's check held.
-    pub fn check_held(&mut self) {
+    /// The initiator's check of that name held.
+    pub fn check_held(&mut self, name: &str) {
         let verified = std::mem::take(&mut self.verified).join("; ");
         let detail = format!("discovery, login, capacity; {verified}");
-        self.checks.push(CheckResult { name: INITIATOR.into(), ok: true, detail });
+        self.checks.push(CheckResult { name: name.to_owned(), ok: true, detail });
     }
 
-    /// The initiator's check did not hold.
-    pub fn check_failed(&mut self, problem: &str) {
-        let (name, detail) = (INITIATOR.to_owned(), problem.to_owned());
+    /// The initiator's check of that name did not hold.
+    pub fn check_failed(&mut self, name: &str, problem: &str) {
+        self.verified.clear();
+        let (name, detail) = (name.to_owned(), problem.to_owned());
+        self.fact(Fact::new(Kind::Fail, format!("{name}: {problem}")));
         self.checks.push(CheckResult { name, ok: false, detail });
-        self.fact(Fact::new(Kind::Fail, format!("{INITIATOR}: {problem}")));
     }
 
     /// A benchmark could not be run to its end.
@@ -298,9 +310,10 @@ impl Record {
 
     /// Ends the learning: checks of benchmarks are evaluated, and the run is judged.
     #[must_use]
-    pub fn conclude(mut self, spec: &Spec, portal: Option<SocketAddr>) -> Learnt {
-        for benchmark in &mut self.benchmarks {
+    pub fn conclude(mut self, spec: &Spec, provisioning: Option<&Provisioning>) -> Learnt {
+        for (n, benchmark) in self.benchmarks.iter_mut().enumerate() {
             summarise(benchmark);
+            benchmark.statistics = self.counters.get(&n).map(Readings::differences);
         }
         self.evaluate_checks(spec);
         if self.kmsg.lost > 0 {
@@ -320,7 +333,7 @@ impl Record {
         }
         let facts: Vec<Fact> = events.into_iter().chain(std::mem::take(&mut self.facts)).collect();
         let verdict = Verdict::judge(&facts);
-        let target = self.target(spec, portal);
+        let target = self.target(spec, provisioning);
         Learnt {
             verdict,
             timeline: self.timeline,
@@ -368,19 +381,16 @@ impl Record {
         }
     }
 
-    fn target(&mut self, spec: &Spec, portal: Option<SocketAddr>) -> Option<Target> {
-        let (target, tpg) = spec.first_iscsi()?;
-        let luns = tpg.luns.iter().filter_map(|lun| {
-            let object = spec.storage_object(&lun.storage_object)?;
-            let backstore = object.backstore.name().to_owned();
-            let storage_object = object.name.clone();
-            Some(Lun { lun: lun.lun, storage_object, backstore, size: object.size })
-        });
-        Some(Target {
-            wwn: target.wwn.clone(),
-            portal: portal.filter(|_| self.target_ready).map(|portal| portal.to_string()),
-            luns: luns.collect(),
-            read_back: std::mem::take(&mut self.read_back),
+    fn target(&mut self, spec: &Spec, provisioning: Option<&Provisioning>) -> Option<Target> {
+        let read_back = std::mem::take(&mut self.read_back);
+        let differences = provisioning.map(|plan| differences(&plan.steps, &read_back));
+        let ready = provisioning.filter(|_| self.target_ready);
+        describe(spec, ready).map(|target| Target {
+            devices: std::mem::take(&mut self.devices),
+            differences: differences.unwrap_or_default(),
+            read_back,
+            tree: std::mem::take(&mut self.tree),
+            ..target
         })
     }
 }
@@ -399,7 +409,7 @@ pub struct Learnt {
     pub checks: Vec<CheckResult>,
     /// Benchmarks.
     pub benchmarks: Vec<Benchmark>,
-    /// The target.
+    /// What was exported.
     pub target: Option<Target>,
     /// Records and losses of the kernel log.
     pub kmsg: Kmsg,

@@ -70,8 +70,11 @@ pub fn write(
     segment.frame(&Hello::ours(CONTROL, token.clone()).encode());
     segment.request(&Request::Channel(channel));
     modules.requests().for_each(|module| segment.request(&Request::Module(module)));
-    each_request(provisioning, &mut |request| segment.request(request));
-    segment.request(&Request::Provision);
+    // A secret must not lie in a file: a plan that holds one is sent once the agent is connected.
+    if !provisioning.has_secrets() {
+        each_request(provisioning, &mut |request| segment.request(request));
+        segment.request(&Request::Provision);
+    }
     segment.0.extend(END);
     segment.0
 }
@@ -101,12 +104,11 @@ mod tests {
     use super::{Modules, write};
     use crate::kernel::parameters::Parameters;
     use crate::spec::Spec;
-    use crate::target::{Provisioning, Seed};
+    use crate::target::Provisioning;
     use lunlab_protocol::frame::{Decoder, Frame};
     use lunlab_protocol::hello::Token;
     use lunlab_protocol::message::decode;
     use lunlab_protocol::request::{Channel, Request};
-    use std::net::SocketAddr;
 
     #[test]
     fn the_default_spec_in_order() {
@@ -116,8 +118,7 @@ mod tests {
         let modules = Modules::new(&paths[..1], &paths[1..], &parameters);
         let spec = Spec::builtin().unwrap();
         let token = Token::new([9; 32]);
-        let portal = SocketAddr::from(([127, 0, 0, 1], 4321));
-        let provisioning = Provisioning::new(&spec, portal, Seed([7; 16])).unwrap();
+        let provisioning = Provisioning::shown(&spec).unwrap();
         let bytes = write(&token, Channel::VirtioSerial, &modules, &provisioning);
         let (mut decoder, mut input, mut seen) = (Decoder::new(), bytes.as_slice(), Vec::new());
         loop {

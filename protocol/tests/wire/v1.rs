@@ -387,12 +387,20 @@ fn request_11_change() {
 #[test]
 fn request_12_read() {
     assert_request(
-        &Request::Read { number: 1, path: "t", deep: true },
+        &Request::Read { number: 1, path: "t" },
+        &[(&[0x0c], "request 12"), (&[0x01], "number 1"), (&[0x01, 0x74], "path t")],
+    );
+}
+
+#[test]
+fn request_13_network() {
+    assert_request(
+        &Request::Network { address: "::1", prefix: 64, gateway: "" },
         &[
-            (&[0x0c], "request 12"),
-            (&[0x01], "number 1"),
-            (&[0x01, 0x74], "path t"),
-            (&[0x01], "deep: true"),
+            (&[0x0d], "request 13"),
+            (&[0x03, 0x3a, 0x3a, 0x31], "address ::1"),
+            (&[0x40], "prefix 64"),
+            (&[0x00], "gateway, empty"),
         ],
     );
 }
@@ -465,6 +473,7 @@ fn event_6_step_failed() {
             value: "v",
             errno: 22,
             cause: "",
+            hint: "h",
         }),
         &[
             (&[0x06], "event 6"),
@@ -475,6 +484,7 @@ fn event_6_step_failed() {
             (&[0x01, 0x76], "value v"),
             (&[0x2c], "errno 22, zigzag"),
             (&[0x00], "cause, empty"),
+            (&[0x01, 0x68], "hint h"),
         ],
     );
 }

@@ -6,10 +6,12 @@ use crate::run::happening::{Ended, Happening, What};
 use crate::run::record::Record;
 use crate::run::timeline::Timeline;
 use crate::spec::Spec;
+use crate::target::Provisioning;
 use crate::verdict::{Kind, Signal, Verdict};
 use lunlab_protocol::event::{Event, StepFailed};
 use lunlab_protocol::message::encode;
 use lunlab_protocol::request::Provocation;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A run that is played, a second at a time.
@@ -26,7 +28,7 @@ impl Play {
             spec: spec.clone(),
             hold,
             provoke,
-            portal: ([127, 0, 0, 1], 3260).into(),
+            provisioning: Arc::new(Provisioning::shown(&spec).unwrap()),
             boot_timeout: Duration::from_secs(60),
             timeout: Duration::from_secs(600),
         };
@@ -38,11 +40,21 @@ impl Play {
         Self::with(false, None)
     }
 
-    /// Something happens a second later; the phases said are left out.
+    /// Something happens a second later; the phases said are left out, and what the guest is asked
+    /// to read it has read at once.
     fn see(&mut self, what: What) -> Vec<Action> {
         self.now += Duration::from_secs(1);
-        let actions = self.conductor.take(Happening { at: self.now, what });
-        actions.into_iter().filter(|action| !matches!(action, Action::Say(_))).collect()
+        let mut seen = Vec::new();
+        for action in self.conductor.take(Happening { at: self.now, what }) {
+            match action {
+                Action::Say(_) => {}
+                Action::Ask(Ask::Read { number, .. }) => {
+                    seen.extend(self.hear(&Event::ReadEnded { number, problem: "" }));
+                }
+                other => seen.push(other),
+            }
+        }
+        seen
     }
 
     fn hear(&mut self, event: &Event<'_>) -> Vec<Action> {
@@ -60,7 +72,7 @@ impl Play {
     fn ready(mut self) -> Self {
         assert_eq!(self.see(What::ControlOpened), []);
         let actions = self.hear(&Event::TargetReady { steps: 9 });
-        assert_eq!(actions.first(), Some(&Action::ServePortal));
+        assert_eq!(actions.first(), Some(&Action::ServePortals));
         self
     }
 
@@ -91,10 +103,12 @@ fn a_run_goes_through_its_tasks_and_ends_well() {
     let mut play = Play::new();
     play.see(What::ControlOpened);
     let actions = play.hear(&Event::TargetReady { steps: 9 });
-    let [Action::ServePortal, Action::Job(job)] = actions.as_slice() else { panic!("{actions:?}") };
+    let [Action::ServePortals, Action::Job(job)] = actions.as_slice() else {
+        panic!("{actions:?}")
+    };
     assert!(matches!(**job, Job::Check(_)));
     assert!(is_job(&play.see(What::Initiator(Report::Done { ms: 1.0 }))));
-    let hash = Action::Ask(Ask::Benchmark { number: 1, workload: "hash" });
+    let hash = Action::Ask(Ask::Benchmark { number: 1, workload: "hash", parameters: Vec::new() });
     assert_eq!(play.see(What::Initiator(Report::Done { ms: 1.0 })), [hash]);
     let ended = Event::BenchmarkEnded { benchmark: 1, problem: "" };
     assert_eq!(play.hear(&ended), [Action::Ask(Ask::Finish)]);
@@ -311,6 +325,7 @@ fn a_step_the_kernel_refuses_is_told_with_its_kernel_lines() {
         value: "",
         errno: 22,
         cause: "EADDRINUSE",
+        hint: "",
     };
     play.hear(&Event::StepFailed(step));
     play.hear(&Event::StepKernelLine { text: "kernel_bind() failed: -98" });

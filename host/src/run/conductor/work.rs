@@ -1,0 +1,301 @@
+//! What a run does once its target is ready: checks, then benchmarks, one after the other.
+
+use super::{Action, Ask, Conductor, HostCommand, Orders, Stage, failure_words};
+use crate::initiator::{Job, Report};
+use crate::run::jobs::{self, NamedCheck};
+use crate::run::statistics;
+use crate::spec::{Benchmark, Via};
+use crate::target::names;
+use lunlab_protocol::request::Provocation;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Task {
+    Check(Box<NamedCheck>),
+    Benchmark(usize),
+    Provoke(Provocation),
+}
+
+/// How far a benchmark is: LIO's counters are read on both sides of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Before,
+    Running,
+    After,
+}
+
+/// What is still to be done, and what is being done.
+pub(super) struct Work {
+    tasks: VecDeque<Task>,
+    current: Option<Task>,
+    side: Side,
+    /// Groups that the guest has not read yet.
+    unread: usize,
+}
+
+impl Work {
+    pub(super) fn new(orders: &Orders) -> Self {
+        let mut tasks = VecDeque::new();
+        tasks.extend(orders.provoke.map(Task::Provoke));
+        let checks = jobs::checks(&orders.spec, &orders.provisioning);
+        tasks.extend(checks.into_iter().map(|check| Task::Check(Box::new(check))));
+        tasks.extend((0..orders.spec.benchmarks.len()).map(Task::Benchmark));
+        Self { tasks, current: None, side: Side::Running, unread: 0 }
+    }
+
+    /// The benchmark that is being done.
+    fn benchmark(&self) -> Option<usize> {
+        match self.current {
+            Some(Task::Benchmark(n)) => Some(n),
+            _ => None,
+        }
+    }
+
+    fn runs(&self, n: usize) -> bool {
+        self.benchmark() == Some(n) && self.side == Side::Running
+    }
+}
+
+/// The number a reading has: even before its benchmark, odd after it.
+fn reading(n: usize, side: Side) -> u32 {
+    let number = n.saturating_mul(2).saturating_add(usize::from(side == Side::After));
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+impl Conductor {
+    pub(super) fn next_task(&mut self, at: Instant) -> Vec<Action> {
+        self.work.current = self.work.tasks.pop_front();
+        self.work.side = Side::Running;
+        match self.work.current.clone() {
+            None => {
+                self.record.all_done = true;
+                self.finish(at)
+            }
+            Some(Task::Check(check)) => {
+                let words = match check.name.as_str() {
+                    "initiator" => "checking the target as an initiator".to_owned(),
+                    name => format!("checking: {name}"),
+                };
+                self.start_job(Some(Job::Check(check.check)), &words, at)
+            }
+            Some(Task::Benchmark(n)) => self.read_counters(n, Side::Before, at),
+            Some(Task::Provoke(provocation)) => {
+                // What was provoked ends the run, or its deadline does. One that the guest
+                // survives, and one that only makes it ignore the end, goes on to the end.
+                let mut actions = vec![Action::Ask(Ask::Provoke(provocation))];
+                if provocation == Provocation::Hang {
+                    self.work.current = None;
+                    actions.push(Action::Say("the guest was told to hang".into()));
+                }
+                actions
+            }
+        }
+    }
+
+    fn read_counters(&mut self, n: usize, side: Side, at: Instant) -> Vec<Action> {
+        let groups = statistics::groups(&self.orders.provisioning);
+        self.work.side = side;
+        self.work.unread = groups.len();
+        if groups.is_empty() {
+            return self.counters_are_read(n, at);
+        }
+        let number = reading(n, side);
+        groups.into_iter().map(|path| Action::Ask(Ask::Read { number, path })).collect()
+    }
+
+    pub(super) fn read_ended(&mut self, number: u32, at: Instant) -> Vec<Action> {
+        let Some(n) = self.work.benchmark() else { return Vec::new() };
+        let expected = self.work.side != Side::Running && number == reading(n, self.work.side);
+        if !expected || self.stage != Stage::Working {
+            return Vec::new();
+        }
+        self.work.unread = self.work.unread.saturating_sub(1);
+        if self.work.unread == 0 { self.counters_are_read(n, at) } else { Vec::new() }
+    }
+
+    fn counters_are_read(&mut self, n: usize, at: Instant) -> Vec<Action> {
+        match self.work.side {
+            Side::After => self.next_task(at),
+            Side::Before | Side::Running => {
+                self.work.side = Side::Running;
+                self.start_benchmark(n, at)
+            }
+        }
+    }
+
+    fn start_benchmark(&mut self, n: usize, at: Instant) -> Vec<Action> {
+        let Some(benchmark) = self.orders.spec.benchmarks.get(n).cloned() else {
+            return self.next_task(at);
+        };
+        let words = format!("measuring {}", benchmark.workload());
+        match &benchmark {
+            Benchmark::IscsiRandread(asked) => {
+                let (spec, provisioning) = (&self.orders.spec, &self.orders.provisioning);
+                let job = jobs::randread(spec, provisioning, asked);
+                self.start_job(job.map(Job::Randread), &words, at)
+            }
+            Benchmark::HostCommand(asked) => {
+                let urls = self.orders.provisioning.urls(&self.orders.spec);
+                let name = |n: usize| format!("LUNLAB_URL_{n}");
+                let environment =
+                    urls.iter().enumerate().map(|(n, url)| (name(n), url.to_string()));
+                let command = HostCommand {
+                    benchmark: n,
+                    words: asked.command.clone(),
+                    environment: environment.collect(),
+                    timeout: asked.timeout,
+                };
+                let words = format!("running {}", asked.command.join(" "));
+                vec![Action::Say(words), Action::Command(command)]
+            }
+            Benchmark::Hash(_) | Benchmark::Digest(_) | Benchmark::Pattern(_) => {
+                let number = u32::try_from(n).unwrap_or(u32::MAX);
+                let workload = benchmark.workload();
+                let parameters = self.guest_parameters(&benchmark);
+                let ask = Ask::Benchmark { number, workload, parameters };
+                vec![Action::Say(words), Action::Ask(ask)]
+            }
+        }
+    }
+
+    fn guest_parameters(&self, benchmark: &Benchmark) -> Vec<(&'static str, String)> {
+        match benchmark {
+            Benchmark::Digest(asked) => {
+                let path = self.path_of(&asked.storage_object, asked.via);
+                range(path, asked.offset, asked.length)
+            }
+            Benchmark::Pattern(asked) => {
+                let path = self.path_of(&asked.storage_object, asked.via);
+                let mut parameters = range(path, asked.offset, asked.length);
+                parameters.push(("seed", asked.seed.to_string()));
+                parameters
+            }
+            Benchmark::Hash(_) | Benchmark::IscsiRandread(_) | Benchmark::HostCommand(_) => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// Where the guest finds the data of a storage object; the checked spec has it there.
+    fn path_of(&self, storage_object: &str, via: Via) -> String {
+        let object = self.orders.spec.storage_object(storage_object);
+        let mut disks = self.orders.provisioning.disks.iter();
+        match via {
+            Via::Loopback => {
+                let disk = disks.find(|disk| disk.storage_object == storage_object);
+                names::device_path(disk.map_or(storage_object, |disk| &disk.name))
+            }
+            Via::Backing if object.is_some_and(|object| object.device.is_some()) => {
+                names::device_path(storage_object)
+            }
+            Via::Backing => names::file_path(storage_object),
+        }
+    }
+
+    fn start_job(&mut self, job: Option<Job>, words: &str, at: Instant) -> Vec<Action> {
+        match job {
+            Some(job) if !self.initiator_gone => {
+                vec![Action::Say(words.to_owned()), Action::Job(Box::new(job))]
+            }
+            _ => {
+                self.task_failed("there is no initiator to do it");
+                self.task_ended(at)
+            }
+        }
+    }
+
+    fn task_failed(&mut self, problem: &str) {
+        match &self.work.current {
+            Some(Task::Check(check)) => self.record.check_failed(&check.name, problem),
+            Some(Task::Benchmark(n)) => self.record.benchmark_failed(*n, problem),
+            Some(Task::Provoke(_)) | None => {}
+        }
+    }
+
+    fn task_ended(&mut self, at: Instant) -> Vec<Action> {
+        match (self.stage, self.work.benchmark()) {
+            (Stage::Working, Some(n)) => self.read_counters(n, Side::After, at),
+            (Stage::Working, None) => self.next_task(at),
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn initiator(&mut self, report: Report, at: Instant) -> Vec<Action> {
+        match report {
+            Report::Done { .. } => {
+                if let Some(Task::Check(check)) = &self.work.current {
+                    self.record.check_held(&check.name);
+                }
+                self.task_ended(at)
+            }
+            Report::Failed(failure) => {
+                let problem = failure_words(&failure);
+                self.task_failed(&problem);
+                self.task_ended(at)
+            }
+            other => {
+                self.record.report(self.work.benchmark(), &other, at);
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn initiator_ended(&mut self, how: &str, at: Instant) -> Vec<Action> {
+        self.initiator_gone = true;
+        if self.stage != Stage::Working || !self.initiator_works() {
+            return Vec::new();
+        }
+        self.task_failed(&format!("the initiator's process ended: {how}"));
+        self.task_ended(at)
+    }
+
+    fn initiator_works(&self) -> bool {
+        match &self.work.current {
+            Some(Task::Check(_)) => true,
+            Some(Task::Benchmark(n)) => {
+                let benchmark = self.orders.spec.benchmarks.get(*n);
+                self.work.runs(*n) && matches!(benchmark, Some(Benchmark::IscsiRandread(_)))
+            }
+            Some(Task::Provoke(_)) | None => false,
+        }
+    }
+
+    pub(super) fn guest_benchmark_ended(
+        &mut self,
+        number: u32,
+        problem: &str,
+        at: Instant,
+    ) -> Vec<Action> {
+        self.benchmark_ended(usize::try_from(number).unwrap_or(usize::MAX), problem, at)
+    }
+
+    pub(super) fn command_ended(
+        &mut self,
+        benchmark: usize,
+        outcome: &Result<(), String>,
+        output: String,
+        at: Instant,
+    ) -> Vec<Action> {
+        self.record.command_output(benchmark, output);
+        let problem = outcome.as_ref().err().map_or("", String::as_str);
+        self.benchmark_ended(benchmark, problem, at)
+    }
+
+    fn benchmark_ended(&mut self, n: usize, problem: &str, at: Instant) -> Vec<Action> {
+        if !self.work.runs(n) || self.stage != Stage::Working {
+            return Vec::new();
+        }
+        if !problem.is_empty() {
+            self.record.benchmark_failed(n, problem);
+        }
+        self.task_ended(at)
+    }
+}
+
+fn range(path: String, offset: u64, length: Option<u64>) -> Vec<(&'static str, String)> {
+    let mut parameters = vec![("path", path), ("offset", offset.to_string())];
+    parameters.extend(length.map(|length| ("length", length.to_string())));
+    parameters
+}

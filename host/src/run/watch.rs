@@ -1,0 +1,63 @@
+//! A spec's file that is watched for changes.
+
+use crate::error::Error;
+use crate::run::happening::What;
+use crate::run::queue::Reporter;
+use crate::spec::Spec;
+use rustix::fs::inotify;
+use std::mem::MaybeUninit;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Reads the spec anew, with all that the command line puts over it.
+type Reload = Arc<dyn Fn() -> Result<Spec, String> + Send + Sync>;
+
+/// What is watched.
+#[derive(Clone)]
+pub struct Watch {
+    path: PathBuf,
+    reload: Reload,
+}
+
+impl Watch {
+    /// Watches `path`; `reload` reads it.
+    #[must_use]
+    pub fn new(path: PathBuf, reload: Reload) -> Self {
+        Self { path, reload }
+    }
+
+    /// Tells of every change from now on, until the process ends.
+    ///
+    /// # Errors
+    /// When the spec's directory cannot be watched.
+    pub fn begin(&self, reporter: &Reporter) -> Result<(), Error> {
+        let directory = match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let failed =
+            |cause: String| Error::environment(format!("watch {}: {cause}", directory.display()));
+        let watch = inotify::init(inotify::CreateFlags::CLOEXEC)
+            .map_err(|errno| failed(errno.to_string()))?;
+        // Editors write a new file and rename it over the old one, so the directory is watched.
+        let events = inotify::WatchFlags::CLOSE_WRITE | inotify::WatchFlags::MOVED_TO;
+        inotify::add_watch(&watch, directory, events).map_err(|errno| failed(errno.to_string()))?;
+        let (watched, reporter) = (self.clone(), reporter.clone());
+        let thread = std::thread::Builder::new().name("spec".into());
+        let thread = thread.spawn(move || {
+            let mut buffer = [MaybeUninit::uninit(); 4096];
+            let mut events = inotify::Reader::new(&watch, &mut buffer);
+            while let Ok(event) = events.next() {
+                if watched.is_meant(&event) {
+                    reporter.tell(What::SpecChanged(Box::new((watched.reload)())));
+                }
+            }
+        });
+        thread.map(drop).map_err(|error| failed(error.to_string()))
+    }
+
+    fn is_meant(&self, event: &inotify::Event<'_>) -> bool {
+        let name = self.path.file_name().map(std::os::unix::ffi::OsStrExt::as_bytes);
+        event.file_name().map(std::ffi::CStr::to_bytes) == name
+    }
+}
