@@ -8,6 +8,7 @@ use crate::difference::Change;
 use crate::errno::Errno;
 use crate::kernel_log::KernelLog;
 use crate::lio;
+use crate::lio::rule::rule_at;
 use crate::path::TreePath;
 use crate::plan::{Step, Undo};
 use crate::read_back::{Agreement, compare, readable, settable};
@@ -89,8 +90,9 @@ pub struct Failure {
 
 impl Failure {
     /// Gives a way out, where one is known.
-    pub fn hint(&self) -> Option<&'static str> {
-        lio::hint(&self.error, self.hidden_cause)
+    pub fn hint(&self) -> Option<String> {
+        let errno = self.hidden_cause.or(self.error.errno())?;
+        lio::hint(self.error.operation, &self.error.path.to_string_lossy(), errno)
     }
 }
 
@@ -374,10 +376,12 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Gives what sets an attribute back to what it read.
+/// Gives what sets an attribute back to what it read; what read as nothing, such as a name never set, is cleared.
 fn previous(path: &TreePath, text: &str, secret: bool) -> Option<Value> {
     let text = settable(path, text);
-    if secret { Value::secret(text).ok() } else { Value::new(text).ok() }
+    let before = if secret { Value::secret(text) } else { Value::new(text) };
+    let cleared = || Value::new(rule_at(path.as_str())?.default?).ok();
+    before.ok().or_else(cleared)
 }
 
 /// The kernel may log what it refuses.

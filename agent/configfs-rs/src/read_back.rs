@@ -228,7 +228,8 @@ pub fn read_group(
 
 /// Reads every attribute and link in the group at `path` and below, group by group, each sorted by name.
 ///
-/// What holds a password is masked; no link is followed.
+/// What holds a password is masked; no link is followed. Statistics are left out, which are more than all the rest and
+/// never stand still: [`read_group`] gives those that are wanted.
 pub fn read_tree(tree: &Tree, path: &TreePath, sink: &mut dyn FnMut(Found)) -> Result<Walk, Error> {
     walk(tree, path, MAX_DEPTH, sink)
 }
@@ -275,7 +276,8 @@ fn visit(
         }
         let found = match entry.kind {
             EntryKind::Group => {
-                groups.push(child);
+                let counts = matches!(entry.name.as_str(), "statistics" | "fabric_statistics");
+                groups.extend((!counts).then_some(child));
                 continue;
             }
             EntryKind::Attribute => tree
@@ -414,6 +416,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let tree = Tree::new(directory.path()).unwrap();
         fs::create_dir_all(directory.path().join("t/auth/deep")).unwrap();
+        fs::create_dir_all(directory.path().join("t/statistics/scsi_lu")).unwrap();
         let put = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
         put("t/enable", "1\n");
         put("t/auth/password", "correct horse\n");

@@ -45,6 +45,13 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Finds the operation that errors call `name`.
+    pub fn from_name(name: &str) -> Option<Operation> {
+        use Operation::{Create, Link, List, Mkdir, Read, Remove, Rmdir, Unlink, Write};
+        let all = [Mkdir, Rmdir, Write, Read, Link, Unlink, List, Create, Remove];
+        all.into_iter().find(|operation| operation.name() == name)
+    }
+
     /// Gives the word errors use.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! The checks of a whole description: values against LIO's rules, and parts against each other.
 
-use crate::lio::alua::{AluaAccessState, AluaAccessType, AluaGroup};
+use crate::lio::alua::{AluaAccessState, AluaGroup};
 use crate::lio::attributes::Attributes;
 use crate::lio::configuration::{Fault, Parts, Place, UnknownAttributes};
 use crate::lio::iscsi::{Acl, Portal, Target, Tpg, TpgLun};
@@ -158,9 +158,11 @@ fn check_storage_object(parts: &Parts, index: usize, object: &StorageObject, fou
     let owner = format!("storage object {}", object.name);
     let (group, unknown) = (Group::StorageObjectAttribute, parts.unknown_attributes);
     check_attributes(&object.attributes, group, unknown, (place, &owner), found);
-    let block_size = object.attributes.number("block_size");
+    // One that LIO does not take is a fault already.
+    let taken = |size: &i64| [512, 1024, 2048, 4096].contains(size);
+    let block_size = object.attributes.number("block_size").filter(taken);
     let sizes = block_size.and_then(|b| u64::try_from(b).ok()).zip(object.backstore.size());
-    if sizes.is_some_and(|(block, size)| size.checked_rem(block).is_some_and(|rest| rest != 0)) {
+    if sizes.is_some_and(|(block, size)| !size.is_multiple_of(block)) {
         let problem = format!("the size of {owner} is not a multiple of its block_size");
         found.attribute(place, "block_size", problem, None);
     }
@@ -244,10 +246,6 @@ fn check_alua_group(parts: &Parts, at: (Place, &str), group: &AluaGroup, found: 
     if state != AluaAccessState::Optimized && !kind.is_implicit() {
         let problem = format!("{owner} has a state, but its access type is not implicit");
         found.attribute(place, "alua_access_state", problem, Some("use implicit or both"));
-    }
-    if state == AluaAccessState::LbaDependent && kind == AluaAccessType::Both {
-        let problem = format!("{owner}: a state that depends on the block cannot be explicit");
-        found.attribute(place, "alua_access_state", problem, Some("use implicit"));
     }
     if group.attributes.boolean(state.support()) == Some(false) {
         let problem = format!("{owner} is in a state that {} says it has not", state.support());

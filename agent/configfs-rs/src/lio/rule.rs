@@ -320,7 +320,7 @@ const ALUA_GROUP: &[AttributeRule] = &[
     // The kernel takes it once.
     rule("tg_pt_gp_id", Kind::Number(1, 65535), None, Change::Never),
     live("alua_access_type", Kind::Number(0, 3), "3"),
-    live("alua_access_state", Kind::OneOf(&[0, 1, 2, 3, 4, 14]), "0"),
+    live("alua_access_state", Kind::OneOf(&[0, 1, 2, 3, 14]), "0"),
     live("alua_support_transitioning", Kind::Boolean, "1"),
     live("alua_support_offline", Kind::Boolean, "1"),
     live("alua_support_lba_dependent", Kind::Boolean, "1"),
@@ -429,3 +429,148 @@ const ACL_ATTRIBUTES: &[AttributeRule] = &[
 ];
 
 const MAPPED_LUN: &[AttributeRule] = &[live("write_protect", Kind::Boolean, "0")];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUPS: [Group; 13] = [
+        Group::StorageObject,
+        Group::StorageObjectAttribute,
+        Group::Wwn,
+        Group::AluaGroup,
+        Group::Auth,
+        Group::TargetParameter,
+        Group::Tpg,
+        Group::TpgAttribute,
+        Group::TpgParameter,
+        Group::TpgLun,
+        Group::Acl,
+        Group::AclAttribute,
+        Group::MappedLun,
+    ];
+
+    #[test]
+    fn lios_own_value_is_one_that_may_be_set() {
+        for rule in GROUPS.iter().flat_map(|group| group.rules()) {
+            let refused = matches!(rule.kind, Kind::Refused(_));
+            if let Some(own) = rule.default.filter(|_| !refused) {
+                assert!(rule.check(own).is_ok(), "{} {own}", rule.name);
+            }
+        }
+    }
+
+    #[test]
+    fn no_name_stands_twice_in_a_group() {
+        for group in GROUPS {
+            let mut names: Vec<&str> = group.names().collect();
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count, "{group:?}");
+        }
+    }
+
+    #[test]
+    fn what_crashes_6_1_before_enable_waits_for_it() {
+        for name in ["emulate_tpu", "emulate_tpws", "unmap_zeroes_data"] {
+            assert!(Group::StorageObjectAttribute.rule(name).unwrap().after_enable, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_place_tells_the_group() {
+        let tpg = "target/iscsi/iqn.2015-04.org.x:t/tpgt_1";
+        for (path, group) in [
+            ("target/core/fileio_0/d/enable".to_owned(), Some(Group::StorageObject)),
+            (
+                "target/core/fileio_0/d/attrib/block_size".to_owned(),
+                Some(Group::StorageObjectAttribute),
+            ),
+            ("target/core/fileio_0/d/wwn/vendor_id".to_owned(), Some(Group::Wwn)),
+            ("target/core/fileio_0/d/alua/g/preferred".to_owned(), Some(Group::AluaGroup)),
+            ("target/iscsi/discovery_auth/userid".to_owned(), Some(Group::Auth)),
+            (format!("{tpg}/auth/userid"), Some(Group::Auth)),
+            (format!("{tpg}/acls/i/auth/userid"), Some(Group::Auth)),
+            (
+                "target/iscsi/t/param/cmd_completion_affinity".to_owned(),
+                Some(Group::TargetParameter),
+            ),
+            (format!("{tpg}/enable"), Some(Group::Tpg)),
+            ("target/loopback/naa.5/tpgt_0/nexus".to_owned(), Some(Group::Tpg)),
+            (format!("{tpg}/attrib/authentication"), Some(Group::TpgAttribute)),
+            (format!("{tpg}/param/InitialR2T"), Some(Group::TpgParameter)),
+            (format!("{tpg}/lun/lun_0/alua_tg_pt_gp"), Some(Group::TpgLun)),
+            (
+                "target/loopback/naa.5/tpgt_0/lun/lun_0/alua_tg_pt_gp".to_owned(),
+                Some(Group::TpgLun),
+            ),
+            (format!("{tpg}/acls/i/tag"), Some(Group::Acl)),
+            (format!("{tpg}/acls/i/attrib/nopin_timeout"), Some(Group::AclAttribute)),
+            (format!("{tpg}/acls/i/lun_0/write_protect"), Some(Group::MappedLun)),
+            ("nullb/a/size".to_owned(), None),
+            ("target".to_owned(), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(Group::of(&path), group, "{path}");
+        }
+    }
+
+    #[test]
+    fn values_are_checked_and_put_as_the_kernel_prints_them() {
+        for (group, name, value, expected) in [
+            (Group::StorageObjectAttribute, "block_size", "4096", Ok("4096")),
+            (Group::StorageObjectAttribute, "block_size", "0x1000", Ok("4096")),
+            (
+                Group::StorageObjectAttribute,
+                "block_size",
+                "4k",
+                Err("is not 512, 1024, 2048 or 4096"),
+            ),
+            (Group::StorageObjectAttribute, "block_size", "010000", Err("is not 512")),
+            (Group::StorageObjectAttribute, "emulate_tpu", "true", Ok("1")),
+            (Group::StorageObjectAttribute, "emulate_tpu", "2", Err("is not true or false")),
+            (Group::StorageObjectAttribute, "hw_block_size", "512", Err("can only be read")),
+            (Group::StorageObjectAttribute, "pi_prot_type", "2", Err("is not 0, 1 or 3")),
+            (Group::StorageObjectAttribute, "queue_depth", "0", Err("a number from 1 to")),
+            (
+                Group::StorageObjectAttribute,
+                "max_write_same_len",
+                "4294967296",
+                Err("to 4294967295"),
+            ),
+            (Group::StorageObjectAttribute, "alua_support", "0", Err("is not 1")),
+            (Group::TpgAttribute, "login_timeout", "31", Err("a number from 5 to 30")),
+            (Group::TpgAttribute, "default_cmdsn_depth", "513", Err("from 1 to 512")),
+            (Group::TpgAttribute, "authentication", "-1", Err("is not true or false")),
+            (Group::AclAttribute, "authentication", "-1", Ok("-1")),
+            (Group::AclAttribute, "authentication", "true", Ok("1")),
+            (Group::AclAttribute, "nopin_timeout", "0", Ok("0")),
+            (Group::AclAttribute, "nopin_timeout", "2", Err("0 or a number from 3 to 60")),
+            (Group::TpgParameter, "InitialR2T", "no", Ok("No")),
+            (Group::TpgParameter, "InitialR2T", "Irrelevant", Err("is not Yes or No")),
+            (Group::TpgParameter, "MaxBurstLength", "8192junk", Err("from 512 to 16777215")),
+            (Group::TpgParameter, "HeaderDigest", "crc32c, none", Ok("CRC32C,None")),
+            (Group::TpgParameter, "HeaderDigest", "MD5", Err("None, CRC32C")),
+            (Group::TpgParameter, "TargetAlias", "a,b", Err("without a comma")),
+            (Group::TpgParameter, "AuthMethod", "None", Err("follows the attribute")),
+            (Group::TargetParameter, "cmd_completion_affinity", "-3", Err("from -2 to")),
+        ] {
+            match (group.rule(name).unwrap().check(value), expected) {
+                (Ok(normal), Ok(expected)) => assert_eq!(normal, expected, "{name}"),
+                (Err(told), Err(expected)) => assert!(told.contains(expected), "{name}: {told}"),
+                (found, _) => panic!("{name} {value}: {found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn no_number_is_too_long_to_be_refused() {
+        for text in
+            ["", "-", "0x", "0x-1", "--1", "99999999999999999999", "-0x8000000000000000", "+1"]
+        {
+            assert_eq!(number(text), None, "{text:?}");
+        }
+        assert_eq!(number("-0x10"), Some(-16));
+    }
+}

@@ -289,3 +289,23 @@ fn undoing_what_was_applied_gives_attributes_their_values_back() {
     assert_eq!(shown, [format!("write 20 to {path}")]);
     assert_eq!(applied.read, 1);
 }
+
+#[test]
+fn credentials_that_were_not_set_before_are_cleared_again() {
+    let root = FakeRoot::new();
+    let mut log = KernelLog::open();
+    let acl = format!("target/iscsi/{IQN}/tpgt_1/acls/iqn.2015-04.org.i:i");
+    let group = [
+        Step::make_directory("target/iscsi"),
+        Step::make_directory(&format!("target/iscsi/{IQN}")),
+    ];
+    let rest = ["", "/acls/iqn.2015-04.org.i:i"]
+        .map(|end| Step::make_directory(&format!("target/iscsi/{IQN}/tpgt_1{end}")));
+    let group: Vec<Step> = group.into_iter().chain(rest).map(Result::unwrap).collect();
+    apply(&root.tree(), &group, &mut log, &mut |p| root.prepare(p)).unwrap();
+    let password =
+        Step::write(&format!("{acl}/auth/password"), "twelve-bytes", true, None).unwrap();
+    let applied = apply(&root.tree(), &[password], &mut log, &mut |p| root.prepare(p)).unwrap();
+    let shown: Vec<String> = applied.undo.iter().map(Undo::to_string).collect();
+    assert_eq!(shown, [format!("write NULL to {acl}/auth/password")]);
+}

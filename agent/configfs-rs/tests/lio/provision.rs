@@ -133,7 +133,7 @@ fn a_missing_attribute_is_enoent_and_leaves_nothing() {
     let attribute = root.root().join("target/core/fileio_0/disk0/attrib/emulate_tpu");
     let shown = format!("step 7 of 25: write 1 to {}: ENOENT", attribute.display());
     assert_eq!(failure.to_string(), shown);
-    assert_eq!(failure.hint(), Some("this kernel has no attribute of that name"));
+    assert_eq!(failure.hint().unwrap(), "this kernel has no attribute of that name");
     assert_eq!(failure.undone.done, undo(&steps[..6]));
     assert_eq!(root.left(), NOTHING);
 }
