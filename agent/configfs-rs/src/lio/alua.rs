@@ -51,8 +51,6 @@ impl AluaAccessType {
 }
 
 /// The state of an ALUA group (`alua_access_state`; SPC-4, 5.15.2.4).
-///
-/// The state that depends on the logical block needs a map (`lba_map`), which this crate does not write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AluaAccessState {
     /// Active/optimized, as LIO has it.
@@ -63,6 +61,9 @@ pub enum AluaAccessState {
     Standby,
     /// Unavailable.
     Unavailable,
+    /// Depends on the logical block: LIO takes it only with a map (`lba_map`), which this crate does not write, so that
+    /// it is a fault of a configuration.
+    LbaDependent,
     /// Offline.
     Offline,
 }
@@ -74,6 +75,7 @@ impl AluaAccessState {
             AluaAccessState::NonOptimized => 1,
             AluaAccessState::Standby => 2,
             AluaAccessState::Unavailable => 3,
+            AluaAccessState::LbaDependent => 4,
             AluaAccessState::Offline => 14,
         }
     }
@@ -85,6 +87,7 @@ impl AluaAccessState {
             AluaAccessState::NonOptimized => "alua_support_active_nonoptimized",
             AluaAccessState::Standby => "alua_support_standby",
             AluaAccessState::Unavailable => "alua_support_unavailable",
+            AluaAccessState::LbaDependent => "alua_support_lba_dependent",
             AluaAccessState::Offline => "alua_support_offline",
         }
     }

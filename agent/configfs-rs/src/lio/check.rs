@@ -247,6 +247,11 @@ fn check_alua_group(parts: &Parts, at: (Place, &str), group: &AluaGroup, found: 
         let problem = format!("{owner} has a state, but its access type is not implicit");
         found.attribute(place, "alua_access_state", problem, Some("use implicit or both"));
     }
+    if state == AluaAccessState::LbaDependent {
+        let problem =
+            format!("{owner}: LIO takes a state that depends on the block only with a map");
+        found.attribute(place, "alua_access_state", problem, Some("choose another state"));
+    }
     if group.attributes.boolean(state.support()) == Some(false) {
         let problem = format!("{owner} is in a state that {} says it has not", state.support());
         found.attribute(place, state.support(), problem, None);

@@ -126,6 +126,7 @@ fn alua_groups_are_ones_lio_takes() {
     check(place, "has ALUA group a twice", with(|g| g.name = AluaGroupName::new("a").unwrap()));
     check(place, "have the same id", with(|g| g.id = NonZeroU16::MIN));
     check(place, "access type is not implicit", with(|g| g.access_type = AluaAccessType::Explicit));
+    check(place, "only with a map", with(|g| g.access_state = AluaAccessState::LbaDependent));
     check(place, "is set by its own field", with(|g| set(&mut g.attributes, "tg_pt_gp_id", "9")));
     check(place, "says it has not", with(|g| set(&mut g.attributes, "alua_support_standby", "0")));
     check(place, "from 0 to 10000", with(|g| set(&mut g.attributes, "nonop_delay_msecs", "10001")));
