@@ -1,5 +1,6 @@
 //! The way to the host: dialling it, control, and streams for the portal.
 
+use crate::uevent::Uevents;
 use lunlab_protocol::event::Event;
 use lunlab_protocol::hello::{CONTROL, Hello, Token};
 use lunlab_protocol::message::encode;
@@ -140,21 +141,13 @@ fn carry_streams(fd: OwnedFd) -> Result<Mux, ChannelError> {
 
 /// Opens the virtio-serial port of that name.
 ///
-/// The driver learns the name from the device some time after it has loaded
-/// (drivers/char/virtio_console.c, `handle_control_message`), and sysfs has no event to wait for
-/// without udev: so it is looked for again and again, for a bounded time.
+/// The driver learns the name from the device some time after it has loaded, and says so by a
+/// uevent (drivers/char/virtio_console.c, `handle_control_message`).
 fn open_port(name: &'static str) -> Result<OwnedFd, ChannelError> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(path) = find_port(name) {
-            return open(&path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
-                .map_err(|errno| ChannelError::Io(format!("open {path}"), errno.into()));
-        }
-        if Instant::now() >= deadline {
-            return Err(ChannelError::NoPort(name));
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    let found = Uevents::listen().wait_for(Instant::now() + PATIENCE, || find_port(name));
+    let path = found.ok_or(ChannelError::NoPort(name))?;
+    open(&path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|errno| ChannelError::Io(format!("open {path}"), errno.into()))
 }
 
 fn find_port(name: &str) -> Option<String> {

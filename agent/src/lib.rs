@@ -22,4 +22,5 @@ pub mod provoke;
 pub mod segment;
 pub mod serve;
 pub mod signals;
+mod uevent;
 pub mod workload;

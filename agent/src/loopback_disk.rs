@@ -1,8 +1,8 @@
 //! A disk of the loopback fabric: a LUN of a target in this guest, seen by this guest.
 
 use crate::device::system::{Node, System};
-use crate::device::uevent::Uevents;
 use crate::device::{self, DeviceError, check_name};
+use crate::uevent::Uevents;
 use configfs_rs::TreePath;
 use lunlab_protocol::target;
 use std::time::Instant;
@@ -22,7 +22,7 @@ impl LoopbackDisk {
     ///
     /// # Errors
     /// A name that cannot be that of a file, or a path that leaves configfs.
-    pub fn new(disk: &target::LoopbackDisk<'_>) -> Result<Self, DeviceError> {
+    pub fn new(disk: &target::LoopbackDisk<'_>) -> Result<Self, Box<DeviceError>> {
         check_name(disk.name)?;
         let target::LoopbackDisk { tpg, lun, serial, name } = *disk;
         let tpg = TreePath::new(tpg)?;
@@ -43,7 +43,7 @@ pub struct Found {
 ///
 /// # Errors
 /// How far it came: no LUN, no disk, no size, or another serial number.
-pub fn find(disk: &LoopbackDisk, deadline: Instant) -> Result<Found, DeviceError> {
+pub fn find(disk: &LoopbackDisk, deadline: Instant) -> Result<Found, Box<DeviceError>> {
     find_in(&System::real()?, disk, deadline)
 }
 
@@ -51,11 +51,15 @@ pub fn find(disk: &LoopbackDisk, deadline: Instant) -> Result<Found, DeviceError
 ///
 /// # Errors
 /// When the link stays.
-pub fn forget(name: &str) -> Result<(), DeviceError> {
+pub fn forget(name: &str) -> Result<(), Box<DeviceError>> {
     device::remove_link(&System::real()?, name)
 }
 
-fn find_in(system: &System, disk: &LoopbackDisk, deadline: Instant) -> Result<Found, DeviceError> {
+fn find_in(
+    system: &System,
+    disk: &LoopbackDisk,
+    deadline: Instant,
+) -> Result<Found, Box<DeviceError>> {
     // `H:0:T`: the SCSI host, and the TPG as the SCSI target (drivers/target/loopback/tcm_loop.c).
     let address = system.read(&format!("kernel/config/{}/address", disk.tpg))?;
     let place = format!("{address}:{}", disk.lun);
@@ -80,7 +84,7 @@ fn block_device(system: &System, device: &str) -> Option<Node> {
     names.first().and_then(|name| system.block_device(name))
 }
 
-fn absent(system: &System, place: &str, device: &str) -> DeviceError {
+fn absent(system: &System, place: &str, device: &str) -> Box<DeviceError> {
     let error =
         |cause: String| DeviceError::because("find", &format!("the SCSI disk {place}"), cause);
     if system.names(device).is_empty() {

@@ -1,12 +1,13 @@
 //! Interfaces of the guest, by rtnetlink(7).
 
-use crate::device::uevent::Uevents;
+use crate::uevent::Uevents;
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
 };
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Instant;
 
 const RTM_NEWLINK: u16 = 16;
@@ -27,6 +28,9 @@ const RTA_OIF: u16 = 4;
 const RT_TABLE_MAIN: u8 = 254;
 const RTPROT_STATIC: u8 = 4;
 const RTN_UNICAST: u8 = 1;
+
+/// Every interface is a directory here.
+const NET: &str = "/sys/class/net";
 
 /// The loopback device is the first of every network namespace (drivers/net/loopback.c).
 const LOOPBACK_INDEX: u32 = 1;
@@ -91,8 +95,8 @@ impl Interface {
     }
 }
 
-/// Waits for the machine's interface (the first that is not the loopback's), sets it up, gives it
-/// the address, and leads everything else through the gateway. Gives the interface's name.
+/// Waits for the machine's interface, sets it up, gives it the address, and leads everything else
+/// through the gateway. Gives the interface's name.
 ///
 /// # Errors
 /// No interface by the deadline, or the kernel's answer to one of these.
@@ -102,11 +106,12 @@ pub fn up(
     gateway: Option<IpAddr>,
     deadline: Instant,
 ) -> Result<String, NetworkError> {
-    let (name, index) = Uevents::listen().wait_for(deadline, interface).ok_or(NetworkError {
-        what: "find a network interface".into(),
-        cause: "there is none but the loopback's".into(),
-        hint: Some("is virtio_net in the kernel or among the modules? (CONFIG_VIRTIO_NET)"),
-    })?;
+    let (name, index) =
+        Uevents::listen().wait_for(deadline, || interface(Path::new(NET))).ok_or(NetworkError {
+            what: "find a network interface".into(),
+            cause: "none in /sys/class/net has hardware behind it".into(),
+            hint: Some("is virtio_net in the kernel or among the modules? (CONFIG_VIRTIO_NET)"),
+        })?;
     let failed = |what: String| move |errno| NetworkError::new(what, errno);
     request(&link_up(index)).map_err(failed(format!("set {name} up")))?;
     let added = request(&new_address(index, address, prefix));
@@ -118,12 +123,14 @@ pub fn up(
     Ok(name)
 }
 
-/// The first interface that is not the loopback's, and its index.
-fn interface() -> Option<(String, u32)> {
-    std::fs::read_dir("/sys/class/net").ok()?.flatten().find_map(|entry| {
-        let index = std::fs::read_to_string(entry.path().join("ifindex")).ok()?;
-        let index = index.trim().parse().ok()?;
-        (index != LOOPBACK_INDEX).then(|| (entry.file_name().display().to_string(), index))
+/// The first interface with hardware behind it, and its index: kernels may bring `sit0`, `dummy0`
+/// and more of their own.
+fn interface(net: &Path) -> Option<(String, u32)> {
+    std::fs::read_dir(net).ok()?.flatten().find_map(|entry| {
+        let at = entry.path();
+        let index = std::fs::read_to_string(at.join("ifindex")).ok()?.trim().parse().ok()?;
+        let hardware = at.join("device").exists();
+        hardware.then(|| (entry.file_name().display().to_string(), index))
     })
 }
 
@@ -212,7 +219,7 @@ fn read_answer(answer: &[u8]) -> Result<(), Errno> {
 
 #[cfg(test)]
 mod tests {
-    use super::{default_route, halves, link_up, new_address, read_answer};
+    use super::{default_route, halves, interface, link_up, new_address, read_answer};
     use rustix::io::Errno;
 
     fn answer(kind: u16, error: i32) -> Vec<u8> {
@@ -226,6 +233,18 @@ mod tests {
         assert_eq!(read_answer(&answer(2, -1)), Err(Errno::PERM));
         assert_eq!(read_answer(&answer(3, 0)), Err(Errno::BADMSG));
         assert_eq!(read_answer(&[]), Err(Errno::BADMSG));
+    }
+
+    #[test]
+    fn the_interface_is_the_one_with_hardware() {
+        let net = tempfile::tempdir().unwrap();
+        for (name, index) in [("lo", "1\n"), ("sit0", "2\n"), ("eth0", "3\n")] {
+            std::fs::create_dir(net.path().join(name)).unwrap();
+            std::fs::write(net.path().join(name).join("ifindex"), index).unwrap();
+        }
+        assert_eq!(interface(net.path()), None);
+        std::fs::create_dir(net.path().join("eth0/device")).unwrap();
+        assert_eq!(interface(net.path()), Some(("eth0".into(), 3)));
     }
 
     #[test]

@@ -51,7 +51,7 @@ struct Table {
     read_only: bool,
 }
 
-pub(super) fn set_up(system: &System, device: &Device) -> Result<(Node, Undo), DeviceError> {
+pub(super) fn set_up(system: &System, device: &Device) -> Result<(Node, Undo), Box<DeviceError>> {
     let table = table(system, device)?;
     let name = format!("lunlab-{}", device.name);
     let control = control(system)?;
@@ -72,17 +72,17 @@ pub(super) fn set_up(system: &System, device: &Device) -> Result<(Node, Undo), D
     undo.on_failure(system, activate())
 }
 
-pub(super) fn take_down(system: &System, name: &str) -> Result<(), DeviceError> {
+pub(super) fn take_down(system: &System, name: &str) -> Result<(), Box<DeviceError>> {
     send(&control(system)?, Command::Remove, message(name, 0)).map(drop)
 }
 
-fn control(system: &System) -> Result<OwnedFd, DeviceError> {
+fn control(system: &System) -> Result<OwnedFd, Box<DeviceError>> {
     // devtmpfs has the node as soon as the module is loaded.
     open(&system.node("mapper/control"), OFlags::RDWR)
         .map_err(|error| error.with_hint("is dm_mod loaded? (CONFIG_BLK_DEV_DM)"))
 }
 
-fn table(system: &System, device: &Device) -> Result<Table, DeviceError> {
+fn table(system: &System, device: &Device) -> Result<Table, Box<DeviceError>> {
     let below = super::link(system, &device.over);
     let failed = |errno| DeviceError::call("stat", &below, errno);
     let number = rustix::fs::stat(&below).map_err(failed)?.st_rdev;
@@ -99,7 +99,7 @@ fn table(system: &System, device: &Device) -> Result<Table, DeviceError> {
 
 /// `read` and `write` in milliseconds; what is not named is not delayed. Without the second half
 /// of the table, the delay of reads would be that of writes too (drivers/md/dm-delay.c).
-fn delay(device: &Device, over: &str) -> Result<String, DeviceError> {
+fn delay(device: &Device, over: &str) -> Result<String, Box<DeviceError>> {
     let (mut read, mut write) = (0u32, 0u32);
     for (key, value) in &device.parameters {
         match (key.as_str(), value.parse()) {
@@ -113,7 +113,7 @@ fn delay(device: &Device, over: &str) -> Result<String, DeviceError> {
 
 /// `up` and `down` in seconds, and how it fails while down: `error_writes=1`, `drop_writes=1`, or
 /// neither for everything.
-fn flakey(device: &Device, over: &str) -> Result<String, DeviceError> {
+fn flakey(device: &Device, over: &str) -> Result<String, Box<DeviceError>> {
     let (mut up, mut down, mut features) = (0u32, 0u32, Vec::new());
     for (key, value) in &device.parameters {
         match (key.as_str(), value.parse()) {
@@ -131,7 +131,11 @@ fn flakey(device: &Device, over: &str) -> Result<String, DeviceError> {
     })
 }
 
-fn send(control: &OwnedFd, command: Command, mut message: Vec<u8>) -> Result<Vec<u8>, DeviceError> {
+fn send(
+    control: &OwnedFd,
+    command: Command,
+    mut message: Vec<u8>,
+) -> Result<Vec<u8>, Box<DeviceError>> {
     let name = name_of(&message);
     ioctl::device_mapper(control, command.code(), &mut message)
         .map_err(|errno| DeviceError::call(command.name(), &name, errno))?;

@@ -3,11 +3,15 @@
 
 use super::DeviceError;
 use super::system::{Node, System};
-use super::uevent::Uevents;
+use crate::uevent::Uevents;
 use std::time::Instant;
 
 /// Waits for the disk.
-pub(super) fn find(system: &System, serial: &str, deadline: Instant) -> Result<Node, DeviceError> {
+pub(super) fn find(
+    system: &System,
+    serial: &str,
+    deadline: Instant,
+) -> Result<Node, Box<DeviceError>> {
     // Before the first look, so that nothing that comes after it is missed.
     let uevents = Uevents::listen();
     let found = uevents.wait_for(deadline, || match matching(system, serial).as_slice() {

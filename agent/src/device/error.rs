@@ -24,23 +24,31 @@ pub struct DeviceError {
 
 impl DeviceError {
     /// A system call that failed.
-    pub(crate) fn call(operation: &'static str, path: &str, errno: Errno) -> Self {
+    pub(crate) fn call(operation: &'static str, path: &str, errno: Errno) -> Box<Self> {
         let cause = configfs_rs::Errno::from(errno).to_string();
-        Self { errno: errno.raw_os_error(), ..Self::because(operation, path, cause) }
+        let mut error = Self::because(operation, path, cause);
+        error.errno = errno.raw_os_error();
+        error
     }
 
     /// Something that was found other than it has to be.
-    pub(crate) fn because(operation: &'static str, path: &str, cause: impl Into<String>) -> Self {
+    pub(crate) fn because(
+        operation: &'static str,
+        path: &str,
+        cause: impl Into<String>,
+    ) -> Box<Self> {
         let (path, cause) = (path.to_owned(), cause.into());
-        Self { operation, path, value: String::new(), errno: 0, cause, hint: None }
+        Box::new(Self { operation, path, value: String::new(), errno: 0, cause, hint: None })
     }
 
-    pub(crate) fn with_value(self, value: &str) -> Self {
-        Self { value: value.to_owned(), ..self }
+    pub(crate) fn with_value(mut self: Box<Self>, value: &str) -> Box<Self> {
+        self.value = value.to_owned();
+        self
     }
 
-    pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+    pub(crate) fn with_hint(mut self: Box<Self>, hint: impl Into<String>) -> Box<Self> {
+        self.hint = Some(hint.into());
+        self
     }
 
     /// A way out, where there is one to name.
@@ -61,21 +69,21 @@ impl std::fmt::Display for DeviceError {
 
 impl std::error::Error for DeviceError {}
 
-impl From<tree::Error> for DeviceError {
+impl From<tree::Error> for Box<DeviceError> {
     fn from(error: tree::Error) -> Self {
-        Self {
+        Self::new(DeviceError {
             operation: error.operation.name(),
             path: error.path.display().to_string(),
             errno: error.errno().map_or(0, configfs_rs::Errno::number),
             cause: error.cause.to_string(),
             value: error.value.unwrap_or_default(),
             hint: None,
-        }
+        })
     }
 }
 
-impl From<Invalid> for DeviceError {
+impl From<Invalid> for Box<DeviceError> {
     fn from(invalid: Invalid) -> Self {
-        Self::because("take", "a setting", invalid.to_string())
+        DeviceError::because("take", "a setting", invalid.to_string())
     }
 }

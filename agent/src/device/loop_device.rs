@@ -7,7 +7,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 
-pub(super) fn set_up(system: &System, device: &Device) -> Result<(Node, Undo), DeviceError> {
+pub(super) fn set_up(system: &System, device: &Device) -> Result<(Node, Undo), Box<DeviceError>> {
     let file = create(&device.over, device.size)?;
     let undo = Undo::File { path: device.over.clone() };
     let (name, undo) = undo.on_failure(system, configure(system, device, &file))?;
@@ -16,7 +16,7 @@ pub(super) fn set_up(system: &System, device: &Device) -> Result<(Node, Undo), D
 }
 
 /// Makes the file, sparse. One that is there already is somebody's.
-fn create(path: &str, size: u64) -> Result<File, DeviceError> {
+fn create(path: &str, size: u64) -> Result<File, Box<DeviceError>> {
     let failed = |operation| {
         move |error: std::io::Error| {
             DeviceError::call(operation, path, Errno::from_io_error(&error).unwrap_or(Errno::IO))
@@ -32,7 +32,7 @@ fn create(path: &str, size: u64) -> Result<File, DeviceError> {
     Ok(file)
 }
 
-fn configure(system: &System, device: &Device, file: &File) -> Result<String, DeviceError> {
+fn configure(system: &System, device: &Device, file: &File) -> Result<String, Box<DeviceError>> {
     let settings = settings(device)?;
     let path = system.node("loop-control");
     let control = open(&path, OFlags::RDWR)
@@ -46,7 +46,7 @@ fn configure(system: &System, device: &Device, file: &File) -> Result<String, De
     Ok(name)
 }
 
-fn settings(device: &Device) -> Result<LoopSettings, DeviceError> {
+fn settings(device: &Device) -> Result<LoopSettings, Box<DeviceError>> {
     let mut settings =
         LoopSettings { read_only: device.read_only, direct_io: false, block_size: 0 };
     for (key, value) in &device.parameters {
@@ -61,7 +61,7 @@ fn settings(device: &Device) -> Result<LoopSettings, DeviceError> {
 
 /// The kernel falls back to buffered I/O without a word where the file cannot do without
 /// (drivers/block/loop.c, `__loop_update_dio`).
-fn check(system: &System, device: &Device, name: &str) -> Result<Node, DeviceError> {
+fn check(system: &System, device: &Device, name: &str) -> Result<Node, Box<DeviceError>> {
     let asked = device.parameter("direct_io") == Some("1");
     if asked && system.read(&format!("block/{name}/loop/dio"))? == "0" {
         let cause = "the kernel goes through the page cache instead";
@@ -71,7 +71,7 @@ fn check(system: &System, device: &Device, name: &str) -> Result<Node, DeviceErr
     system.expect(name)
 }
 
-pub(super) fn take_down(node: &str) -> Result<(), DeviceError> {
+pub(super) fn take_down(node: &str) -> Result<(), Box<DeviceError>> {
     let device = rustix::fs::open(node, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| DeviceError::call("open", node, errno))?;
     ioctl::loop_clear(&device).map_err(|errno| DeviceError::call("LOOP_CLR_FD on", node, errno))

@@ -8,7 +8,6 @@ mod ioctl;
 mod loop_device;
 mod null_blk;
 pub(crate) mod system;
-pub(crate) mod uevent;
 mod zram;
 
 pub use error::DeviceError;
@@ -39,7 +38,7 @@ impl Device {
     ///
     /// # Errors
     /// A kind this agent does not know, or a name that cannot be that of a file.
-    pub fn new(device: &target::Device<'_>) -> Result<Self, DeviceError> {
+    pub fn new(device: &target::Device<'_>) -> Result<Self, Box<DeviceError>> {
         let kind = DeviceKind::from_code(device.kind).ok_or_else(|| {
             let cause = format!("this agent knows no kind {}", device.kind);
             DeviceError::because("set up", device.name, cause)
@@ -62,14 +61,14 @@ impl Device {
         self.parameters.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    fn no_parameter(&self, key: &str, value: &str) -> DeviceError {
+    fn no_parameter(&self, key: &str, value: &str) -> Box<DeviceError> {
         let what = format!("the {} {}", self.kind.name(), self.name);
         DeviceError::because("set up", &what, format!("it cannot have {key} = {value}"))
     }
 }
 
 /// One name of one file: it becomes a part of paths.
-pub(crate) fn check_name(name: &str) -> Result<(), DeviceError> {
+pub(crate) fn check_name(name: &str) -> Result<(), Box<DeviceError>> {
     let path = TreePath::new(name)?;
     match path.parent() {
         None => Ok(()),
@@ -103,7 +102,7 @@ enum Undo {
 }
 
 impl Undo {
-    fn run(&self, system: &System) -> Result<(), DeviceError> {
+    fn run(&self, system: &System) -> Result<(), Box<DeviceError>> {
         match self {
             Self::Nothing => Ok(()),
             Self::NullBlk { directory } => null_blk::take_down(system, directory),
@@ -119,8 +118,8 @@ impl Undo {
     fn on_failure<T>(
         self,
         system: &System,
-        outcome: Result<T, DeviceError>,
-    ) -> Result<(T, Self), DeviceError> {
+        outcome: Result<T, Box<DeviceError>>,
+    ) -> Result<(T, Self), Box<DeviceError>> {
         match outcome {
             Ok(done) => Ok((done, self)),
             Err(error) => {
@@ -136,7 +135,7 @@ impl Undo {
 ///
 /// # Errors
 /// What was attempted and failed; nothing of the device is left then.
-pub fn set_up(device: &Device, deadline: Instant) -> Result<StandingDevice, DeviceError> {
+pub fn set_up(device: &Device, deadline: Instant) -> Result<StandingDevice, Box<DeviceError>> {
     if device.kind == DeviceKind::NullBlk {
         mount_one(&CONFIGFS)
             .map_err(|error| DeviceError::because("set up", &device.name, error.to_string()))?;
@@ -148,7 +147,7 @@ fn set_up_in(
     system: &System,
     device: &Device,
     deadline: Instant,
-) -> Result<StandingDevice, DeviceError> {
+) -> Result<StandingDevice, Box<DeviceError>> {
     let (node, undo) = match device.kind {
         DeviceKind::Disk => (disk::find(system, &device.over, deadline)?, Undo::Nothing),
         DeviceKind::NullBlk => null_blk::set_up(system, device)?,
@@ -170,14 +169,14 @@ fn set_up_in(
 }
 
 /// The module's parameters have made it; the host says which of them it is.
-fn brd(system: &System, device: &Device) -> Result<Node, DeviceError> {
+fn brd(system: &System, device: &Device) -> Result<Node, Box<DeviceError>> {
     system
         .expect(&format!("ram{}", device.parameter("index").unwrap_or("0")))
         .map_err(|error| error.with_hint("brd makes as many as its parameter rd_nr says"))
 }
 
 /// What all kinds have in common: the size, whether it can be written, the link.
-fn finish(system: &System, device: &Device, node: &Node) -> Result<bool, DeviceError> {
+fn finish(system: &System, device: &Device, node: &Node) -> Result<bool, Box<DeviceError>> {
     let path = system.node(&node.name);
     if device.kind != DeviceKind::Disk && device.size != 0 && device.size != node.size {
         let cause = format!("it has {} bytes, not {}", node.size, device.size);
@@ -192,7 +191,7 @@ fn finish(system: &System, device: &Device, node: &Node) -> Result<bool, DeviceE
 }
 
 /// Makes `/dev/lunlab/<name>`.
-pub(crate) fn make_link(system: &System, name: &str, node: &str) -> Result<(), DeviceError> {
+pub(crate) fn make_link(system: &System, name: &str, node: &str) -> Result<(), Box<DeviceError>> {
     check_name(name)?;
     let directory = system.node("lunlab");
     match rustix::fs::mkdir(directory.as_str(), Mode::from(0o755)) {
@@ -210,7 +209,7 @@ pub(crate) fn link(system: &System, name: &str) -> String {
 }
 
 /// Removes `/dev/lunlab/<name>`; one that is gone will do.
-pub(crate) fn remove_link(system: &System, name: &str) -> Result<(), DeviceError> {
+pub(crate) fn remove_link(system: &System, name: &str) -> Result<(), Box<DeviceError>> {
     let at = link(system, name);
     match rustix::fs::unlink(at.as_str()) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -222,21 +221,30 @@ pub(crate) fn remove_link(system: &System, name: &str) -> Result<(), DeviceError
 ///
 /// # Errors
 /// What could not be removed; `EBUSY` where something still uses the device.
-pub fn take_down(device: &StandingDevice) -> Result<(), DeviceError> {
+pub fn take_down(device: &StandingDevice) -> Result<(), Box<DeviceError>> {
     let system = System::real()?;
     device.undo.run(&system)?;
     remove_link(&system, &device.name)
 }
 
-/// Makes sure that a file or device can be read and written past the page cache.
+/// Makes sure that a file or device can be read and written past the page cache; a file need not be
+/// there yet.
 ///
 /// fileio's asynchronous mode does so unasked, and a file system that cannot takes the kernel down
 /// with it (mm/filemap.c, `generic_file_direct_write`, calls `->direct_IO` unchecked).
 ///
 /// # Errors
 /// `EINVAL` where it cannot.
-pub fn probe_direct(path: &str) -> Result<(), DeviceError> {
-    match open(path, OFlags::RDWR | OFlags::DIRECT) {
+pub fn probe_direct(path: &str) -> Result<(), Box<DeviceError>> {
+    let flags = OFlags::RDWR | OFlags::DIRECT;
+    let opened = match (open(path, flags), std::path::Path::new(path).parent()) {
+        // What is yet to be made will be on the file system of its directory.
+        (Err(error), Some(parent)) if error.errno == Errno::NOENT.raw_os_error() => {
+            open(&parent.display().to_string(), flags | OFlags::TMPFILE)
+        }
+        (opened, _) => opened,
+    };
+    match opened {
         Ok(_) => Ok(()),
         Err(error) if error.errno == Errno::INVAL.raw_os_error() => {
             let error = DeviceError::call("open with O_DIRECT", path, Errno::INVAL);
@@ -248,8 +256,8 @@ pub fn probe_direct(path: &str) -> Result<(), DeviceError> {
     }
 }
 
-fn open(path: &str, flags: OFlags) -> Result<OwnedFd, DeviceError> {
-    rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())
+fn open(path: &str, flags: OFlags) -> Result<OwnedFd, Box<DeviceError>> {
+    rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)
         .map_err(|errno| DeviceError::call("open", path, errno))
 }
 
@@ -368,8 +376,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_cannot_be_probed() {
+    fn what_is_not_there_is_probed_where_it_will_be() {
         let error = probe_direct("/nowhere/at/all").unwrap_err();
-        assert_eq!(error.to_string(), "open /nowhere/at/all: ENOENT");
+        assert_eq!(error.to_string(), "open /nowhere/at: ENOENT");
+        // No file system of any kernel has direct I/O here, or lets anybody make a file.
+        let error = probe_direct("/proc/self/file").unwrap_err();
+        assert!(error.to_string().starts_with("open"), "{error}");
+        let directory = tempfile::tempdir().unwrap();
+        let _either = probe_direct(&directory.path().join("file").display().to_string());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }

@@ -9,7 +9,7 @@ const MIB: u64 = 1 << 20;
 /// More than one guest is asked for.
 const MAX_DEVICES: u32 = 1000;
 
-pub(super) fn set_up(system: &System, device: &Device) -> Result<(Node, Undo), DeviceError> {
+pub(super) fn set_up(system: &System, device: &Device) -> Result<(Node, Undo), Box<DeviceError>> {
     if !device.size.is_multiple_of(MIB) {
         let what = format!("null_blk {}", device.name);
         let cause = format!("its size is counted in MiB; {} is no multiple", device.size);
@@ -22,7 +22,7 @@ pub(super) fn set_up(system: &System, device: &Device) -> Result<(Node, Undo), D
 
 /// Makes the first that is free. The names are our own because newer kernels call the device by
 /// its directory, and older ones `nullb<index>`: a directory called `nullb1` could be `/dev/nullb0`.
-fn make_directory(system: &System) -> Result<String, DeviceError> {
+fn make_directory(system: &System) -> Result<String, Box<DeviceError>> {
     let taken = system.names(GROUP);
     let directory = (0..MAX_DEVICES).map(|n| format!("lunlab{n}")).find(|n| !taken.contains(n));
     let directory = directory.unwrap_or_default();
@@ -32,7 +32,7 @@ fn make_directory(system: &System) -> Result<String, DeviceError> {
     Ok(directory)
 }
 
-fn configure(system: &System, device: &Device, directory: &str) -> Result<Node, DeviceError> {
+fn configure(system: &System, device: &Device, directory: &str) -> Result<Node, Box<DeviceError>> {
     let attribute = |name: &str| format!("{GROUP}/{directory}/{name}");
     let write = |name: &str, value: &str| system.write(&attribute(name), value);
     for (key, value) in &device.parameters {
@@ -48,7 +48,7 @@ fn configure(system: &System, device: &Device, directory: &str) -> Result<Node, 
     system.expect(&format!("nullb{}", system.read(&attribute("index"))?))
 }
 
-pub(super) fn take_down(system: &System, directory: &str) -> Result<(), DeviceError> {
+pub(super) fn take_down(system: &System, directory: &str) -> Result<(), Box<DeviceError>> {
     // Where it was never powered on this changes nothing.
     let _was_off = system.write(&format!("{GROUP}/{directory}/power"), "0");
     system.remove_group(&format!("{GROUP}/{directory}"))

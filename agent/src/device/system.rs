@@ -1,8 +1,9 @@
 //! What the kernel shows of its block devices.
 
-use super::DeviceError;
+use super::{DeviceError, open};
 use configfs_rs::tree::Tree;
 use configfs_rs::{TreePath, Value};
+use rustix::fs::OFlags;
 use std::path::PathBuf;
 
 /// The unit of every `size` in sysfs, whatever the device's own blocks are (block/genhd.c).
@@ -30,7 +31,7 @@ impl System {
     ///
     /// # Errors
     /// Never: both paths are absolute.
-    pub(crate) fn real() -> Result<Self, DeviceError> {
+    pub(crate) fn real() -> Result<Self, Box<DeviceError>> {
         Ok(Self { sys: Tree::new("/sys")?, dev: PathBuf::from("/dev") })
     }
 
@@ -40,22 +41,22 @@ impl System {
     }
 
     /// Reads an attribute; the path is below /sys.
-    pub(crate) fn read(&self, path: &str) -> Result<String, DeviceError> {
+    pub(crate) fn read(&self, path: &str) -> Result<String, Box<DeviceError>> {
         Ok(self.sys.read(&TreePath::new(path)?)?)
     }
 
     /// Writes an attribute with one write(2).
-    pub(super) fn write(&self, path: &str, value: &str) -> Result<(), DeviceError> {
+    pub(super) fn write(&self, path: &str, value: &str) -> Result<(), Box<DeviceError>> {
         Ok(self.sys.write(&TreePath::new(path)?, &Value::new(value)?)?)
     }
 
     /// Makes a group of configfs.
-    pub(super) fn make_group(&self, path: &str) -> Result<(), DeviceError> {
+    pub(super) fn make_group(&self, path: &str) -> Result<(), Box<DeviceError>> {
         Ok(self.sys.make_group(&TreePath::new(path)?)?)
     }
 
     /// Removes a group of configfs.
-    pub(super) fn remove_group(&self, path: &str) -> Result<(), DeviceError> {
+    pub(super) fn remove_group(&self, path: &str) -> Result<(), Box<DeviceError>> {
         Ok(self.sys.remove_group(&TreePath::new(path)?)?)
     }
 
@@ -83,7 +84,7 @@ impl System {
     }
 
     /// The device, which has to be there by now.
-    pub(super) fn expect(&self, name: &str) -> Result<Node, DeviceError> {
+    pub(super) fn expect(&self, name: &str) -> Result<Node, Box<DeviceError>> {
         self.block_device(name).ok_or_else(|| {
             let cause = "the kernel shows no such device, or one without a size";
             DeviceError::because("find", &self.node(name), cause)
@@ -103,11 +104,12 @@ impl System {
     /// The unit serial number of a SCSI device: VPD page 0x80 after its header of four bytes
     /// (SPC-4, 7.8.17).
     pub(crate) fn unit_serial(&self, device: &str) -> Option<String> {
-        use std::io::Read;
         let path = self.sys.absolute(&TreePath::new(&format!("{device}/vpd_pg80")).ok()?);
-        let mut page = Vec::new();
-        std::fs::File::open(path).ok()?.take(4 + 255).read_to_end(&mut page).ok()?;
-        let text = String::from_utf8_lossy(page.get(4..)?);
+        let file = open(&path.display().to_string(), OFlags::RDONLY).ok()?;
+        // sysfs gives what there is of it in one go.
+        let mut page = [0; 4 + 255];
+        let length = rustix::io::read(&file, &mut page).ok()?;
+        let text = String::from_utf8_lossy(page.get(4..length)?);
         Some(text.trim_matches([' ', '\0']).to_owned())
     }
 }

@@ -3,7 +3,7 @@
 use super::system::{Node, System};
 use super::{Device, DeviceError, Undo};
 
-pub(super) fn set_up(system: &System, device: &Device) -> Result<(Node, Undo), DeviceError> {
+pub(super) fn set_up(system: &System, device: &Device) -> Result<(Node, Undo), Box<DeviceError>> {
     let number = system
         .read("class/zram-control/hot_add")
         .map_err(|error| error.with_hint("is zram loaded? (CONFIG_ZRAM)"))?;
@@ -11,7 +11,7 @@ pub(super) fn set_up(system: &System, device: &Device) -> Result<(Node, Undo), D
     undo.on_failure(system, configure(system, device, &format!("zram{number}")))
 }
 
-fn configure(system: &System, device: &Device, name: &str) -> Result<Node, DeviceError> {
+fn configure(system: &System, device: &Device, name: &str) -> Result<Node, Box<DeviceError>> {
     let attribute = |key: &str| format!("block/{name}/{key}");
     for (key, value) in &device.parameters {
         system.write(&attribute(key), value).map_err(|error| match key.as_str() {
@@ -26,7 +26,7 @@ fn configure(system: &System, device: &Device, name: &str) -> Result<Node, Devic
     system.expect(name)
 }
 
-pub(super) fn take_down(system: &System, number: &str) -> Result<(), DeviceError> {
+pub(super) fn take_down(system: &System, number: &str) -> Result<(), Box<DeviceError>> {
     system.write(&format!("block/zram{number}/reset"), "1")?;
     system.write("class/zram-control/hot_remove", number)
 }

@@ -208,7 +208,7 @@ fn set_up_all<'a>(
 }
 
 /// The last set up first. Gives what could not be taken down.
-fn take_down_all(devices: Vec<StandingDevice>) -> Vec<DeviceError> {
+fn take_down_all(devices: Vec<StandingDevice>) -> Vec<Box<DeviceError>> {
     let downs = devices.iter().rev().map(device::take_down);
     downs.filter_map(Result::err).collect()
 }

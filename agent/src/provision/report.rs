@@ -74,8 +74,8 @@ impl From<Box<Failure>> for Refused {
     }
 }
 
-impl From<DeviceError> for Refused {
-    fn from(error: DeviceError) -> Self {
+impl From<Box<DeviceError>> for Refused {
+    fn from(error: Box<DeviceError>) -> Self {
         Self {
             hint: error.hint().unwrap_or_default(),
             operation: error.operation,
