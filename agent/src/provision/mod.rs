@@ -7,7 +7,7 @@ pub use wanted::{Collector, Wanted};
 
 use crate::boot::uptime_us;
 use crate::channel::Link;
-use crate::device::{self, Device, DeviceError, StandingDevice};
+use crate::device::{self, Device, StandingDevice};
 use crate::loopback_disk::{self, LoopbackDisk};
 use crate::mounts::{CONFIGFS, mount_one};
 use crate::network;
@@ -208,9 +208,9 @@ fn set_up_all<'a>(
 }
 
 /// The last set up first. Gives what could not be taken down.
-fn take_down_all(devices: Vec<StandingDevice>) -> Vec<Box<DeviceError>> {
+fn take_down_all(devices: Vec<StandingDevice>) -> Vec<String> {
     let downs = devices.iter().rev().map(device::take_down);
-    downs.filter_map(Result::err).collect()
+    downs.filter_map(Result::err).map(|error| error.to_string()).collect()
 }
 
 fn find_disks<'a>(
@@ -245,7 +245,7 @@ pub fn tear_down(provisioned: &Mutex<Provisioned>, link: &Link) -> String {
     for disk in &standing.disks {
         problems.extend(loopback_disk::forget(&disk.name).err().map(|error| error.to_string()));
     }
-    problems.extend(take_down_all(devices).iter().map(ToString::to_string));
+    problems.extend(take_down_all(devices));
     cut(&problems.join("; "), TEXT).to_owned()
 }
 
