@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use serde_json::Value;
+
 /// The width within which a value stays on one line.
 const WIDTH: usize = 100;
 
@@ -18,6 +20,27 @@ pub(super) enum Item {
     List(Vec<Item>),
     /// An inline table.
     Inline(Vec<(String, Item)>),
+}
+
+impl Item {
+    /// What JSON and TOML both have.
+    pub(super) fn from_json(value: &Value) -> Option<Self> {
+        Some(match value {
+            Value::String(text) => Self::Text(text.clone()),
+            Value::Bool(value) => Self::Boolean(*value),
+            Value::Number(number) => Self::Integer(number.as_i64()?),
+            Value::Array(items) => {
+                Self::List(items.iter().map(Self::from_json).collect::<Option<_>>()?)
+            }
+            Value::Object(members) => Self::Inline(
+                members
+                    .iter()
+                    .map(|(key, value)| Some((key.clone(), Self::from_json(value)?)))
+                    .collect::<Option<_>>()?,
+            ),
+            Value::Null => return None,
+        })
+    }
 }
 
 impl From<&str> for Item {
@@ -69,9 +92,13 @@ impl Table {
         Self { header, entries: Vec::new() }
     }
 
-    /// Sets a key.
+    /// Sets a key; what was set before is replaced.
     pub(super) fn set(&mut self, key: &str, value: impl Into<Item>) {
-        self.entries.push((key.to_owned(), value.into()));
+        let value = value.into();
+        match self.entries.iter_mut().find(|(known, _)| known == key) {
+            Some((_, old)) => *old = value,
+            None => self.entries.push((key.to_owned(), value)),
+        }
     }
 
     /// Sets a key when there is something to set.
@@ -86,6 +113,11 @@ impl Table {
         if !entries.is_empty() {
             self.set(key, Item::Inline(entries));
         }
+    }
+
+    /// Whether a key was set.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(known, _)| known == key)
     }
 
     /// Whether nothing was set.

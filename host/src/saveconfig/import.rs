@@ -5,10 +5,12 @@ use std::fmt;
 use serde_json::Value;
 
 use super::document::Table;
+use super::extension::Extension;
 use super::reader::{Note, Notes, Object};
 use super::secret::{SavedSecret, Secrets, chap};
 use super::storage_object::StorageObjects;
-use super::target;
+use super::target::{self, Surroundings};
+use crate::spec::Network;
 
 /// The members by which a saved configuration is known.
 const MEMBERS: [&str; 3] = ["storage_objects", "targets", "fabric_modules"];
@@ -93,16 +95,22 @@ pub fn import(text: &str, options: &Options) -> Result<Imported, ImportError> {
 }
 
 fn tables(mut root: Object<'_>, options: &Options, secrets: &mut Secrets) -> Vec<Table> {
-    let mut objects = StorageObjects::default();
+    let Extension { network, disks, storage_objects, targets: extra } = Extension::take(&mut root);
+    let mut objects = StorageObjects::new(disks, storage_objects);
     for object in root.objects(MEMBERS[0]) {
         objects.read(object, options);
     }
     let fabrics = root.objects(MEMBERS[2]);
     let discovery = fabrics.into_iter().filter_map(|fabric| discovery(fabric, secrets));
     let discovery: Vec<_> = discovery.collect();
-    let targets = target::read(root.objects(MEMBERS[1]), &objects, options, secrets);
+    let own_address = network.as_deref() == Some(Network::User.name());
+    let surroundings = Surroundings { objects: &objects, own_address, extra, options };
+    let targets = target::read(root.objects(MEMBERS[1]), surroundings, secrets);
     root.finish();
-    [objects.into_tables(), discovery, targets].concat()
+    let mut mode = Table::new("[network]");
+    mode.set_some("mode", network);
+    let network = Some(mode).filter(|table| !table.is_empty());
+    [network.into_iter().collect(), objects.into_tables(), discovery, targets].concat()
 }
 
 /// Discovery's credentials, the only thing of a fabric that is saved.

@@ -5,9 +5,13 @@
 //! whatever a spec cannot say comes back as a [`Note`].
 
 mod document;
+mod export;
+mod extension;
 mod import;
 mod portal;
 mod reader;
+#[cfg(test)]
+mod round_trip;
 mod secret;
 mod settings;
 mod storage_object;
@@ -15,6 +19,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub use export::{Chosen, Exported, export};
 pub use import::{ImportError, Imported, Options, import};
 pub use reader::Note;
 pub use secret::SavedSecret;

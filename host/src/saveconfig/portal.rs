@@ -4,12 +4,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::document::Item;
 use super::reader::Object;
+use crate::spec::USER_NETWORK_ADDRESS;
 
-/// Takes the portals of a TPG, as the value of a spec's `portals`.
-pub(super) fn portals(portals: Vec<Object<'_>>) -> Item {
+/// Takes the portals of a TPG, as the value of a spec's `portals`. `own_address` says whether the
+/// guest has an address on QEMU's user network.
+pub(super) fn portals(portals: Vec<Object<'_>>, own_address: bool) -> Item {
     let mut taken = Vec::new();
     for portal in portals {
-        if let Some(text) = read(portal)
+        if let Some(text) = read(portal, own_address)
             && !taken.contains(&text)
         {
             taken.push(text);
@@ -18,7 +20,7 @@ pub(super) fn portals(portals: Vec<Object<'_>>) -> Item {
     Item::List(taken.into_iter().map(Item::Text).collect())
 }
 
-fn read(mut portal: Object<'_>) -> Option<String> {
+fn read(mut portal: Object<'_>, own_address: bool) -> Option<String> {
     let address = portal.text("ip_address");
     let port = portal.number("port");
     for (key, what) in [("iser", "iSER"), ("offload", "an offload engine")] {
@@ -31,7 +33,7 @@ fn read(mut portal: Object<'_>) -> Option<String> {
     let port = port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
     match (parsed, port) {
         (Some(address), Some(port)) => {
-            let text = in_guest(address, port, &portal);
+            let text = in_guest(address, port, own_address, &portal);
             portal.finish();
             return Some(text);
         }
@@ -47,8 +49,9 @@ fn parse(text: &str) -> Option<IpAddr> {
     bare.split('%').next()?.parse().ok()
 }
 
-fn in_guest(address: IpAddr, port: u16, portal: &Object<'_>) -> String {
-    if address.is_unspecified() || address.is_loopback() {
+fn in_guest(address: IpAddr, port: u16, own_address: bool, portal: &Object<'_>) -> String {
+    let own = own_address && address == USER_NETWORK_ADDRESS;
+    if address.is_unspecified() || address.is_loopback() || own {
         return std::net::SocketAddr::new(address, port).to_string();
     }
     portal.note_at(
@@ -71,7 +74,7 @@ mod tests {
         let notes = Notes::default();
         let value = json!({ "ip_address": ip_address, "port": port, "iser": false });
         let object = Object::new("p".into(), &value, &notes).unwrap();
-        let text = portals(vec![object]).to_string();
+        let text = portals(vec![object], false).to_string();
         (text, notes.into_vec().iter().map(ToString::to_string).collect())
     }
 

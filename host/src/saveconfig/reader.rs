@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::document::Item;
+
 /// Something that could not be carried over, or that became something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
@@ -147,6 +149,28 @@ impl<'a> Object<'a> {
             Some(Setting { place: self.at(name), name: name.to_owned(), value: text })
         });
         settings.collect()
+    }
+
+    /// Takes all that is left as objects by name.
+    pub(super) fn members(&mut self) -> Vec<(String, Object<'a>)> {
+        let members = std::mem::take(&mut self.members);
+        let object = |(name, value): (&str, &'a Value)| {
+            Some((name.to_owned(), Object::new(self.at(name), value, self.notes)?))
+        };
+        members.into_iter().filter_map(object).collect()
+    }
+
+    /// Takes all that is left as TOML.
+    pub(super) fn items(&mut self) -> Vec<(String, Item)> {
+        let members = std::mem::take(&mut self.members);
+        let item = |(name, value): (&str, &Value)| match Item::from_json(value) {
+            Some(item) => Some((name.to_owned(), item)),
+            None => {
+                self.note_at(name, format!("nothing in a spec is {}: left out", kind(value)));
+                None
+            }
+        };
+        members.into_iter().filter_map(item).collect()
     }
 
     /// Notes whatever was not taken.

@@ -1,9 +1,11 @@
 //! Saved storage objects: what holds their data here, and by which names they are known.
 
+use std::collections::BTreeMap;
+
 use configfs_rs::lio::AluaGroupName;
 use configfs_rs::lio::rule::Group;
 
-use super::document::Table;
+use super::document::{Item, Table};
 use super::import::Options;
 use super::reader::{Object, Setting};
 use super::settings::{self, Known};
@@ -20,6 +22,9 @@ const NAA_DIGITS: usize = 25;
 
 /// The longest serial (INQUIRY_VPD_SERIAL_LEN less a newline and a NUL).
 const SERIAL_MAX: usize = 252;
+
+/// Where an exported file says that files are: in a guest, where they begin empty anyway.
+const GUEST_FILES: &str = "/run/lunlab/";
 
 /// The group that the kernel makes itself, and that rtslib does not restore.
 const KERNELS_OWN_GROUP: &str = "default_tg_pt_gp";
@@ -78,8 +83,8 @@ struct Carried {
 }
 
 /// What the file's storage objects became.
-#[derive(Default)]
 pub(super) struct StorageObjects {
+    extra: BTreeMap<String, Vec<(String, Item)>>,
     carried: Vec<Carried>,
     disks: Vec<Table>,
     disk_serials: Vec<String>,
@@ -88,6 +93,12 @@ pub(super) struct StorageObjects {
 }
 
 impl StorageObjects {
+    /// With what an extension says: whole disks, and more entries for storage objects.
+    pub(super) fn new(disks: Vec<Table>, extra: BTreeMap<String, Vec<(String, Item)>>) -> Self {
+        let [disk_serials, serials] = [Vec::new(), Vec::new()];
+        Self { extra, carried: Vec::new(), disks, disk_serials, serials, tables: Vec::new() }
+    }
+
     /// Reads one.
     pub(super) fn read(&mut self, mut object: Object<'_>, options: &Options) {
         let Some(plugin) = plugin(&mut object) else { return };
@@ -99,6 +110,9 @@ impl StorageObjects {
         let mut table = Table::new("[[storage_object]]");
         table.set("name", name.as_str());
         table.set("backstore", plugin.name());
+        for (key, value) in self.extra.remove(&saved_name).unwrap_or_default() {
+            table.set(&key, value);
+        }
         let attributes = settings::take(&mut object, "attributes");
         let on_device = self.holding(plugin, &name, &attributes, &mut object, &mut table, options);
         let serial = object.text("wwn").filter(|serial| !serial.is_empty());
@@ -183,7 +197,9 @@ impl StorageObjects {
             Plugin::Fileio => self.fileio(name, size, told.is_some(), object, table, options),
             Plugin::Block => {
                 let dev = object.text("dev").unwrap_or_default();
-                self.disk(name, &dev, size, told.is_some(), object, table);
+                if !table.has("device") {
+                    self.disk(name, &dev, size, told.is_some(), object, table);
+                }
                 // It follows the device.
                 object.flag("write_back");
                 if object.flag("readonly") == Some(true) {
@@ -206,8 +222,10 @@ impl StorageObjects {
         let aio = object.flag("aio") == Some(true);
         let buffered = object.flag("write_back") == Some(true);
         let dev = object.text("dev").unwrap_or_default();
-        let on_device = aio || dev.starts_with("/dev/");
-        if on_device {
+        let on_device = table.has("device") || aio || dev.starts_with("/dev/");
+        if table.has("device") {
+            // The extension has said all.
+        } else if on_device {
             if !dev.starts_with("/dev/") {
                 let message = "the guest's files are on tmpfs, which has no asynchronous I/O: a \
                                disk is under it instead";
@@ -215,9 +233,11 @@ impl StorageObjects {
             }
             self.disk(name, &dev, size, told, object, table);
         } else {
-            let message =
-                "what is in this file of the host's stays there: the guest's begins empty";
-            object.note_at("dev", format!("{dev}: {message}"));
+            if !dev.starts_with(GUEST_FILES) {
+                let message =
+                    "what is in this file of the host's stays there: the guest's begins empty";
+                object.note_at("dev", format!("{dev}: {message}"));
+            }
             if !told {
                 note_size(size, object);
             }

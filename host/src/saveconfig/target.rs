@@ -1,6 +1,8 @@
 //! Saved targets: TPGs, LUNs, portals, ACLs.
 
 use configfs_rs::lio::rule::Group;
+use std::collections::BTreeMap;
+
 use configfs_rs::lio::{IscsiName, Naa};
 
 use super::document::{Item, Table};
@@ -12,14 +14,27 @@ use super::settings::{self, Known};
 use super::storage_object::StorageObjects;
 
 /// The parameter that lunlab sets when a spec does not, and to what.
-const RAISED: (&str, &str) = ("MaxRecvDataSegmentLength", "262144");
+pub(super) const RAISED: (&str, &str) = ("MaxRecvDataSegmentLength", "262144");
 
 /// What LIO has for it.
 const NOT_RAISED: &str = "8192";
 
-/// What is read along with the targets.
+/// What is known when targets are read.
+pub(super) struct Surroundings<'a> {
+    /// What LUNs refer to.
+    pub(super) objects: &'a StorageObjects,
+    /// Whether the guest is on QEMU's user network, with the address it has there.
+    pub(super) own_address: bool,
+    /// More entries for targets, by their names.
+    pub(super) extra: BTreeMap<String, Vec<(String, Item)>>,
+    /// What the import is told.
+    pub(super) options: &'a Options,
+}
+
 struct Context<'a> {
     objects: &'a StorageObjects,
+    own_address: bool,
+    extra: BTreeMap<String, Vec<(String, Item)>>,
     options: &'a Options,
     secrets: &'a mut Secrets,
 }
@@ -27,11 +42,11 @@ struct Context<'a> {
 /// Reads all targets.
 pub(super) fn read(
     targets: Vec<Object<'_>>,
-    objects: &StorageObjects,
-    options: &Options,
+    surroundings: Surroundings<'_>,
     secrets: &mut Secrets,
 ) -> Vec<Table> {
-    let mut context = Context { objects, options, secrets };
+    let Surroundings { objects, own_address, extra, options } = surroundings;
+    let mut context = Context { objects, own_address, extra, options, secrets };
     let mut tables = Vec::new();
     let mut names = Vec::new();
     for (index, target) in targets.into_iter().enumerate() {
@@ -75,6 +90,9 @@ impl Context<'_> {
             table.set("fabric", fabric.as_str());
         }
         table.set("wwn", wwn.as_str());
+        for (key, value) in self.extra.remove(&saved).unwrap_or_default() {
+            table.set(&key, value);
+        }
         self.target_parameters(&mut target, &mut table);
         let mut tables = vec![table];
         let mut tags = Vec::new();
@@ -215,11 +233,7 @@ impl Context<'_> {
         credentials |= own.is_some();
         let listening = tpg.objects("portals");
         let Some(table) = tables.first_mut() else { return };
-        if listening.is_empty() {
-            tpg.note("it listens nowhere: the spec gives it a portal");
-        } else {
-            table.set("portals", portals(listening));
-        }
+        table.set("portals", portals(listening, self.own_address));
         let demo_mode = match (generate, protect) {
             (false, _) => "off",
             (true, true) => "read-only",
