@@ -323,7 +323,8 @@ const ALUA_GROUP: &[AttributeRule] = &[
     live("alua_access_state", Kind::OneOf(&[0, 1, 2, 3, 14]), "0"),
     live("alua_support_transitioning", Kind::Boolean, "1"),
     live("alua_support_offline", Kind::Boolean, "1"),
-    live("alua_support_lba_dependent", Kind::Boolean, "1"),
+    // LIO sets it with the map.
+    live("alua_support_lba_dependent", Kind::Boolean, "0"),
     live("alua_support_unavailable", Kind::Boolean, "1"),
     live("alua_support_standby", Kind::Boolean, "1"),
     live("alua_support_active_optimized", Kind::Boolean, "1"),

@@ -309,3 +309,22 @@ fn credentials_that_were_not_set_before_are_cleared_again() {
     let shown: Vec<String> = applied.undo.iter().map(Undo::to_string).collect();
     assert_eq!(shown, [format!("write NULL to {acl}/auth/password")]);
 }
+
+#[test]
+fn what_hangs_on_a_moved_link_is_made_anew_link_by_link() {
+    let plan = |end: &str| {
+        let mut steps: Vec<Step> =
+            ["a", "b", "x", "y", "z"].map(|group| Step::make_directory(group).unwrap()).into();
+        for (target, at) in [(end, "x/link"), ("x", "y/link"), ("y", "z/link")] {
+            steps.push(Step::link(target, at).unwrap());
+        }
+        steps
+    };
+    let change = difference(&plan("a"), &plan("b")).unwrap();
+    let undo: Vec<String> = change.undo.iter().map(Undo::to_string).collect();
+    assert_eq!(
+        undo,
+        ["unlink z/link", "unlink y/link", "unlink x/link", "rmdir z", "rmdir y", "rmdir x"]
+    );
+    assert_eq!(change.steps.len(), 6);
+}
