@@ -273,3 +273,27 @@ fn teardown_goes_on_over_failures_and_takes_absence_for_done() {
     assert_eq!(undone.done.len(), undos.len() - 1);
     assert_eq!(root.left(), [hba, foreign]);
 }
+
+#[test]
+fn many_luns_go_together_and_one_that_does_not_is_told() {
+    let root = FakeRoot::new();
+    let names: Vec<String> = (0..40).map(|number| format!("d{number}")).collect();
+    let objects = names.iter().enumerate();
+    let objects = objects.map(|(number, name)| ramdisk(name, &format!("{number:025x}"))).collect();
+    let luns: Vec<(u8, &str)> = (0..40).zip(names.iter().map(String::as_str)).collect();
+    let configuration = configuration(objects, vec![target(IQN, vec![tpg(1, &luns, &[])])]);
+    let steps = lio::plan(&configuration);
+    apply(&root.tree(), &steps, &mut KernelLog::open(), &mut |p| root.prepare(p)).unwrap();
+    let stuck = root.root().join(format!("target/iscsi/{IQN}/tpgt_1/lun/lun_7/storage_object"));
+    fs::remove_file(&stuck).unwrap();
+    fs::create_dir(&stuck).unwrap();
+    let undos = undo(&steps);
+    let undone = apply_teardown(&root.tree(), &undos, &mut |p| root.prepare(p));
+    let told: Vec<String> = undone.failures.iter().map(ToString::to_string).collect();
+    assert_eq!(told[0], format!("unlink {}: EISDIR", stuck.display()));
+    let done: Vec<&Undo> = undone.done.iter().collect();
+    let expected: Vec<&Undo> = undos.iter().filter(|undo| undone.done.contains(undo)).collect();
+    assert_eq!(done, expected, "told in the order of the plan");
+    // The link, its LUN, and the three groups they are in.
+    assert_eq!(undone.done.len() + 5, undos.len(), "{told:?}");
+}
