@@ -5,7 +5,8 @@
 //! A portal on QEMU's user network has a port of its own here, which QEMU listens on.
 
 use crate::error::Error;
-use crate::qemu::network::{Forward, GUEST};
+use crate::qemu::network::Forward;
+use crate::spec::USER_NETWORK_ADDRESS as GUEST;
 use lunlab_stream::Stream;
 use lunlab_stream::splice::splice;
 use rustix::net::{AddressFamily, SocketType, sockopt};

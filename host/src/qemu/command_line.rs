@@ -29,9 +29,10 @@ mod tests {
         Bare, Boot, Console, Device, EndOnPanic, Extra, Machine, Monitor, VhostUserVsock,
         VhostVsock, VirtioSerial,
     };
-    use crate::qemu::disk::{self, Bus, Drive, tests::drive};
-    use crate::qemu::network::{Forward, GUEST, UserNetwork};
+    use crate::qemu::disk::{self, tests::image, tests::scratch};
+    use crate::qemu::network::{Forward, UserNetwork};
     use crate::qemu::trial;
+    use crate::spec::{Bus, Disk, DiskAio, DiskCache, ImageFormat, USER_NETWORK_ADDRESS};
     use std::net::{Ipv4Addr, SocketAddrV4};
     use std::path::Path;
 
@@ -117,36 +118,40 @@ qemu \\
 
     #[test]
     fn disks_on_each_bus_share_one_scsi_host() {
-        let (scratch, image) = (Path::new("/r/disk-s"), Path::new("/a,b.qcow2"));
-        let drives = [
-            Drive { cache: "none", aio: "native", ..drive("s", Bus::VirtioBlk, scratch) },
-            Drive { read_only: true, ..drive("s.1", Bus::VirtioScsi, scratch) },
-            Drive { format: "qcow2", snapshot: true, ..drive("s-2", Bus::VirtioScsi, image) },
-            Drive { cache: "unsafe", aio: "io_uring", ..drive("S_3", Bus::Nvme, scratch) },
+        let path = Path::new("/a,b.qcow2");
+        let disks = [
+            Disk { cache: DiskCache::None, aio: DiskAio::Native, ..scratch("s", Bus::VirtioBlk) },
+            Disk { read_only: true, ..scratch("s.1", Bus::VirtioScsi) },
+            image("s-2", Bus::VirtioScsi, path, ImageFormat::Qcow2),
+            Disk { cache: DiskCache::Unsafe, aio: DiskAio::IoUring, ..scratch("S_3", Bus::Nvme) },
         ];
+        let drives = disk::drives(&disks, Path::new("/r"));
         let expected = "\
 qemu \\
   -device virtio-scsi-pci,id=scsi \\
   -drive if=none,id=disk-s,file=/r/disk-s,format=raw,cache=none,aio=native,werror=report \\
   -device virtio-blk-pci,drive=disk-s,serial=s \\
-  -drive if=none,id=disk-s.1,file=/r/disk-s,format=raw,cache=writeback,aio=threads,werror=report,readonly=on \\
+  -drive if=none,id=disk-s.1,file=/r/disk-s.1,format=raw,cache=writeback,aio=threads,werror=report,readonly=on \\
   -device scsi-hd,bus=scsi.0,drive=disk-s.1,serial=s.1 \\
   -drive if=none,id=disk-s-2,file=/a,,b.qcow2,format=qcow2,cache=writeback,aio=threads,werror=report,snapshot=on \\
   -device scsi-hd,bus=scsi.0,drive=disk-s-2,serial=s-2 \\
-  -drive if=none,id=disk-S_3,file=/r/disk-s,format=raw,cache=unsafe,aio=io_uring,werror=report \\
+  -drive if=none,id=disk-S_3,file=/r/disk-S_3,format=raw,cache=unsafe,aio=io_uring,werror=report \\
   -device nvme,drive=disk-S_3,serial=S_3 \\
   -append ''";
-        assert_eq!(typed(disk::devices(&drives)), expected);
-        assert!(disk::devices(&[]).is_empty());
+        assert_eq!(typed(disk::devices(drives.clone())), expected);
+        assert!(disk::devices(Vec::new()).is_empty());
         let expected = "\
 qemu \\
-  -machine none \\
+  -machine q35 \\
+  -S \\
+  -m 16M \\
   -nodefaults \\
   -no-user-config \\
   -display none \\
   -sandbox on \\
   -qmp stdio \\
-  -drive if=none,id=disk-S_3,file=/r/disk-s,format=raw,cache=unsafe,aio=io_uring,werror=report";
+  -drive if=none,id=disk-S_3,file=/r/disk-S_3,format=raw,cache=unsafe,aio=io_uring,werror=report \\
+  -device nvme,drive=disk-S_3,serial=S_3";
         assert_eq!(as_typed(&trial::argv(Path::new("qemu"), &drives[3..])), expected);
     }
 
@@ -154,7 +159,7 @@ qemu \\
     fn the_user_network_lets_in_and_not_out() {
         let forward = |host, guest| Forward {
             host: SocketAddrV4::new(Ipv4Addr::LOCALHOST, host),
-            guest: SocketAddrV4::new(GUEST, guest),
+            guest: SocketAddrV4::new(USER_NETWORK_ADDRESS, guest),
         };
         let forwards = vec![forward(40001, 3260), forward(40003, 40003)];
         let expected = "\

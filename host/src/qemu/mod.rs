@@ -3,7 +3,6 @@
 pub mod command_line;
 pub mod device;
 pub mod disk;
-pub mod disk_image;
 pub mod network;
 pub mod process;
 pub mod program;

@@ -1,10 +1,7 @@
 //! QEMU's user network: a NIC that needs no privileges.
 
 use crate::qemu::device::Device;
-use std::net::{Ipv4Addr, SocketAddrV4};
-
-/// The guest's address there, by convention of QEMU's (docs/system/devices/net.rst).
-pub const GUEST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
+use std::net::SocketAddrV4;
 
 /// A TCP port of this host that leads to one of the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,7 @@ pub mod conductor;
 pub mod happening;
 pub mod jobs;
 pub mod machine;
+pub mod needs;
 pub mod plan;
 pub mod queue;
 pub mod record;

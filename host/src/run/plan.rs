@@ -11,18 +11,21 @@ use crate::kernel::Kernel;
 use crate::kernel::boot::{BootChoice, BootImage};
 use crate::kernel::features::{self, Contents, Feature};
 use crate::kernel::find::Search;
-use crate::kernel::parameters::Parameters;
 use crate::qemu::device::{
     Bare, Boot, Console, Device, EndOnPanic, Extra, Machine as MachineDevice, Monitor,
 };
+use crate::qemu::disk::{self, Drive};
+use crate::qemu::network::{Forward, UserNetwork};
 use crate::qemu::program::Program;
-use crate::run::segment::Modules;
-use crate::spec::{Backstore, KernelChoice, Spec};
+use crate::run::needs::{parameters, wanted};
+use crate::run::segment::{Modules, module_name};
+use crate::spec::{ISCSI_PORT, KernelChoice, Network, PortalSpec, Spec, USER_NETWORK_ADDRESS};
 use crate::transport::choice::{
     Chosen as ChosenTransport, Facts, Lack, TransportChoice, choose, probe_vhost_user_vsock,
     probe_vhost_vsock,
 };
-use crate::transport::{Transport, planned_device};
+use crate::transport::planned_device;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
 /// What the command line adds to a spec.
@@ -68,6 +71,8 @@ pub struct Plan {
     pub share_portal: bool,
     /// What the user should know.
     pub notes: Vec<String>,
+    /// Parameters of what is built in.
+    kernel_args: Vec<String>,
     qemu_args: Vec<String>,
     hold: bool,
 }
@@ -83,6 +88,7 @@ impl Plan {
         cache: &Cache,
         say: &mut dyn FnMut(&str),
     ) -> Result<Self, Error> {
+        disk::check_images(&spec.disks)?;
         let program = Program::find(cache)?;
         let kernel = find_kernel(&spec, options.modules.as_deref(), cache)?;
         let boot = kernel.boot_image(cache, options.boot, say)?;
@@ -100,10 +106,18 @@ impl Plan {
         };
         let base = base_segment(cache, &kernel, &needs, &agent)?;
         let accelerator = accelerator::choose(spec.machine.accelerator, &program, cache)?;
-        let modules = Modules::new(&base.channel, &base.rest, &Parameters::default());
+        let parameters = parameters(&spec);
+        let loaded: Vec<_> =
+            base.channel.iter().chain(&base.rest).map(|path| module_name(path)).collect();
+        let kernel_args = parameters.kernel_args(&contents, &loaded)?;
+        let modules = Modules::new(&base.channel, &base.rest, &parameters);
         let kernel_digest = kernel.digest(cache)?;
         let doubt = contents.doubt(&needs.features);
-        let notes = boot.remark.clone().into_iter().chain(doubt).collect();
+        let open = (!options.share_portal && !forwarded(&spec).is_empty()).then(|| {
+            "portals on QEMU's user network take connections of every user of this host".to_owned()
+        });
+        let blind = disk::unprotected(&spec.disks);
+        let notes = boot.remark.clone().into_iter().chain(doubt).chain(open).chain(blind).collect();
         Ok(Self {
             spec,
             program,
@@ -116,6 +130,7 @@ impl Plan {
             modules,
             share_portal: options.share_portal,
             notes,
+            kernel_args,
             qemu_args: options.qemu_args.clone(),
             hold: options.hold,
         })
@@ -127,14 +142,19 @@ impl Plan {
         self.spec.first_iscsi().is_some() && !self.hold
     }
 
-    /// The machine's devices; the transport's own is given, as only it knows what it prepared.
+    /// The machine's devices; the transport's own is given, as only it knows what it prepared, and so are the ports that lead to
+    /// the guest's own network.
     #[must_use]
-    pub fn devices(&self, directory: &Path, transport: Box<dyn Device>) -> Vec<Box<dyn Device>> {
-        let kernel_args = match self.spec.kernel.cmdline.as_str() {
-            "" => Vec::new(),
-            text => vec![text.to_owned()],
-        };
-        vec![
+    pub fn devices(
+        &self,
+        directory: &Path,
+        transport: Box<dyn Device>,
+        forwards: Vec<Forward>,
+    ) -> Vec<Box<dyn Device>> {
+        // The user's come last, and so overrule.
+        let cmdline = Some(self.spec.kernel.cmdline.clone()).filter(|text| !text.is_empty());
+        let kernel_args = self.kernel_args.iter().cloned().chain(cmdline).collect();
+        let mut devices: Vec<Box<dyn Device>> = vec![
             Box::new(Bare),
             Box::new(MachineDevice {
                 accelerator: self.accelerator.accelerator,
@@ -148,15 +168,26 @@ impl Plan {
             Box::new(Monitor { socket: Self::monitor(directory) }),
             transport,
             Box::new(Boot { kernel: self.boot.path.clone(), initrd: Self::initrd(directory) }),
-            Box::new(Extra { qemu: self.qemu_args.clone(), kernel: kernel_args }),
-        ]
+        ];
+        if self.spec.network == Network::User {
+            devices.push(Box::new(UserNetwork { forwards }));
+        }
+        devices.extend(disk::devices(self.drives(directory)));
+        devices.push(Box::new(Extra { qemu: self.qemu_args.clone(), kernel: kernel_args }));
+        devices
+    }
+
+    /// The machine's disks.
+    #[must_use]
+    pub fn drives(&self, directory: &Path) -> Vec<Drive> {
+        disk::drives(&self.spec.disks, directory)
     }
 
     /// The command line a run would have, in a directory that does not exist.
     #[must_use]
     pub fn planned_argv(&self, directory: &Path) -> Vec<String> {
         let device = planned_device(self.transport.transport, directory);
-        let devices = self.devices(directory, device);
+        let devices = self.devices(directory, device, forwarded(&self.spec));
         crate::qemu::command_line::argv(&self.program.path, &devices)
     }
 
@@ -179,6 +210,17 @@ impl Plan {
     }
 }
 
+/// The forwards a spec needs; nothing has chosen their ports yet, and QEMU would choose those of the host.
+fn forwarded(spec: &Spec) -> Vec<Forward> {
+    let tpgs = spec.targets.iter().flat_map(|target| &target.tpgs);
+    let portals = tpgs.flat_map(|tpg| &tpg.portals);
+    let forward = |portal: &PortalSpec| Forward {
+        host: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0),
+        guest: SocketAddrV4::new(USER_NETWORK_ADDRESS, portal.port.unwrap_or(ISCSI_PORT)),
+    };
+    portals.filter(|portal| portal.address == USER_NETWORK_ADDRESS).map(forward).collect()
+}
+
 /// Finds the kernel the spec names.
 ///
 /// # Errors
@@ -194,28 +236,6 @@ pub fn find_kernel(spec: &Spec, modules: Option<&Path>, cache: &Cache) -> Result
         })?,
     };
     search.find(&asked, modules)
-}
-
-/// The features a spec needs over a transport.
-#[must_use]
-pub fn wanted(spec: &Spec, transport: Transport) -> Vec<Feature> {
-    let mut wanted = features::BASE.to_vec();
-    wanted.push(features::VIRTIO_PCI);
-    wanted.push(match transport {
-        Transport::VhostVsock | Transport::VhostUserVsock => features::VSOCK,
-        Transport::VirtioSerial => features::VIRTIO_SERIAL,
-    });
-    let uses = |backstore| spec.storage_objects.iter().any(|o| o.backstore == backstore);
-    if !spec.storage_objects.is_empty() || !spec.targets.is_empty() {
-        wanted.extend([features::CONFIGFS, features::TARGET]);
-    }
-    if uses(Backstore::Fileio) {
-        wanted.push(features::FILEIO);
-    }
-    if !spec.targets.is_empty() {
-        wanted.extend([features::CRC32C, features::ISCSI_TARGET]);
-    }
-    wanted
 }
 
 /// Chooses the transport by what the host and this kernel have.

@@ -98,8 +98,10 @@ fn boot_guarded(
     (ready.listen)(Token::new([0; 32]), Arc::new(|_arrival| ()))?;
     let sockets = [Plan::console(directory), Plan::monitor(directory)];
     let [console, monitor] = [UnixListener::bind(&sockets[0])?, UnixListener::bind(&sockets[1])?];
-    let argv =
-        change(command_line::argv(&plan.program.path, &plan.devices(directory, ready.device)));
+    let argv = change(command_line::argv(
+        &plan.program.path,
+        &plan.devices(directory, ready.device, Vec::new()),
+    ));
     let begun = Instant::now();
     let qemu = process::spawn(&argv, ready.inherited, directory, &guardian)?;
     let reaper = std::thread::spawn(move || {

@@ -4,7 +4,7 @@ use crate::figures::{Figure, Goal, Report, Samples};
 use crate::{Failure, Subject};
 use lunlab::cache::Cache;
 use lunlab::image::{BaseSegment, Needs, base_segment, write_initrd};
-use lunlab::run::plan::wanted;
+use lunlab::run::needs::wanted;
 use lunlab_initramfs::image::GuestFile;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,0 +1,225 @@
+//! What a spec needs of the kernel: features, and parameters of the modules that give them.
+
+use crate::kernel::features::{self, Feature};
+use crate::kernel::parameters::Parameters;
+use crate::spec::{
+    Backstore, Bus, Device, DeviceKind, Fabric, Network, Spec, StorageObject, Target,
+};
+use crate::transport::Transport;
+use std::net::IpAddr;
+
+/// zram's compression where the spec names none, which is the kernel's own default in nearly all configurations.
+const ZRAM_COMPRESSION: &str = "lzo-rle";
+
+/// The features a spec needs over a transport, each once.
+#[must_use]
+pub fn wanted(spec: &Spec, transport: Transport) -> Vec<Feature> {
+    let mut wanted = features::BASE.to_vec();
+    wanted.push(features::VIRTIO_PCI);
+    wanted.push(match transport {
+        Transport::VhostVsock | Transport::VhostUserVsock => features::VSOCK,
+        Transport::VirtioSerial => features::VIRTIO_SERIAL,
+    });
+    if spec.network == Network::User {
+        wanted.push(features::VIRTIO_NET);
+    }
+    spec.disks.iter().for_each(|disk| wanted.extend(of_bus(disk.bus)));
+    if !spec.storage_objects.is_empty() || !spec.targets.is_empty() {
+        wanted.extend([features::CONFIGFS, features::TARGET]);
+    }
+    spec.storage_objects.iter().for_each(|object| wanted.extend(of_object(object)));
+    spec.targets.iter().for_each(|target| wanted.extend(of_target(target)));
+    if spec.discovery.chap.is_some() {
+        wanted.push(features::MD5);
+    }
+    once(wanted)
+}
+
+fn once(features: Vec<Feature>) -> Vec<Feature> {
+    let mut seen = Vec::with_capacity(features.len());
+    for feature in features {
+        if !seen.contains(&feature) {
+            seen.push(feature);
+        }
+    }
+    seen
+}
+
+fn of_bus(bus: Bus) -> Vec<Feature> {
+    match bus {
+        Bus::VirtioBlk => vec![features::VIRTIO_BLK],
+        Bus::VirtioScsi => vec![features::VIRTIO_SCSI, features::SCSI_DISK],
+        Bus::Nvme => vec![features::NVME],
+    }
+}
+
+fn of_object(object: &StorageObject) -> Vec<Feature> {
+    let mut wanted = Vec::new();
+    if let Some(device) = &object.device {
+        wanted.extend(of_device(device));
+    }
+    if object.delay.is_some() {
+        wanted.extend([features::DEVICE_MAPPER, features::DM_DELAY]);
+    }
+    if object.flakey.is_some() {
+        wanted.extend([features::DEVICE_MAPPER, features::DM_FLAKEY]);
+    }
+    match object.backstore {
+        // It is part of the core.
+        Backstore::Ramdisk => {}
+        Backstore::Fileio => wanted.push(features::FILEIO),
+        Backstore::Block => wanted.push(features::IBLOCK),
+    }
+    wanted
+}
+
+fn of_device(device: &Device) -> Vec<Feature> {
+    match device.kind {
+        DeviceKind::NullBlk => vec![features::NULL_BLK],
+        DeviceKind::Brd => vec![features::BRD],
+        DeviceKind::Zram => {
+            let algorithm = device.parameter("comp_algorithm").unwrap_or(ZRAM_COMPRESSION);
+            // One that is not known here is for the kernel to judge.
+            features::zram_compression(algorithm).into_iter().chain([features::ZRAM]).collect()
+        }
+        DeviceKind::Loop => vec![features::LOOP],
+        // Its bus has what it needs.
+        DeviceKind::Disk => Vec::new(),
+    }
+}
+
+fn of_target(target: &Target) -> Vec<Feature> {
+    match target.fabric {
+        Fabric::Loopback => vec![features::LOOPBACK, features::SCSI_DISK],
+        Fabric::Iscsi => {
+            let mut wanted = vec![features::CRC32C];
+            let mut portals = target.tpgs.iter().flat_map(|tpg| &tpg.portals);
+            if portals.any(|portal| matches!(portal.address, IpAddr::V6(_))) {
+                wanted.push(features::IPV6);
+            }
+            if target.tpgs.iter().any(|tpg| tpg.has_credentials()) {
+                wanted.push(features::MD5);
+            }
+            wanted.push(features::ISCSI_TARGET);
+            wanted
+        }
+    }
+}
+
+/// The parameters that a spec's devices need: those which are set up one by one do not come by themselves, and brd's come by
+/// themselves only.
+#[must_use]
+pub fn parameters(spec: &Spec) -> Parameters {
+    let mut parameters = Parameters::default();
+    let sizes = |kind| {
+        let objects = spec.storage_objects.iter();
+        let made_of = move |object: &&StorageObject| {
+            object.device.as_ref().is_some_and(|device| device.kind == kind)
+        };
+        objects.filter(made_of).map(|object| object.size)
+    };
+    if sizes(DeviceKind::NullBlk).next().is_some() {
+        parameters.set("null_blk", "nr_devices=0");
+    }
+    if sizes(DeviceKind::Zram).next().is_some() {
+        parameters.set("zram", "num_devices=0");
+    }
+    if let Some(largest) = sizes(DeviceKind::Brd).max() {
+        let number = sizes(DeviceKind::Brd).count();
+        let kibibytes = largest.div_ceil(1024);
+        parameters.set("brd", &format!("rd_nr={number} rd_size={kibibytes}"));
+    }
+    parameters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{parameters, wanted};
+    use crate::spec::{Base, Spec};
+    use crate::transport::Transport;
+    use std::path::Path;
+
+    fn spec(text: &str) -> Spec {
+        let base = Base { directory: Path::new("/"), home: None, environment: |_| None };
+        Spec::parse(text, base).unwrap()
+    }
+
+    /// Names beyond those of every run over virtio-serial.
+    fn beyond(text: &str) -> Vec<&'static str> {
+        let wanted = wanted(&spec(text), Transport::VirtioSerial);
+        let names: Vec<_> = wanted.iter().map(|feature| feature.name).collect();
+        let rest = names.iter().position(|name| *name == "virtio-serial").unwrap() + 1;
+        names[rest..].to_vec()
+    }
+
+    #[test]
+    fn the_default_spec_needs_no_more_than_its_target() {
+        let default = ["configfs", "target", "fileio", "crc32c", "iscsi target"];
+        assert_eq!(beyond(crate::spec::DEFAULT_SPEC), default);
+        assert!(beyond("").is_empty());
+        assert_eq!(parameters(&spec(crate::spec::DEFAULT_SPEC)), super::Parameters::default());
+    }
+
+    #[test]
+    fn each_bus_has_its_drivers() {
+        for (bus, features) in [
+            ("virtio-blk", &["virtio-blk"][..]),
+            ("virtio-scsi", &["virtio-scsi", "SCSI disks"]),
+            ("nvme", &["nvme"]),
+        ] {
+            let text = format!("[[disk]]\nserial = \"s\"\nbus = \"{bus}\"\nsize = \"1G\"\n");
+            assert_eq!(beyond(&text), features);
+        }
+        assert_eq!(beyond("[network]\nmode = \"user\"\n"), ["virtio-net"]);
+    }
+
+    fn object(name: &str, rest: &str) -> String {
+        format!("[[storage_object]]\nname = \"{name}\"\nsize = \"64M\"\n{rest}\n")
+    }
+
+    #[test]
+    fn devices_bring_their_drivers_and_parameters_once() {
+        let block = |device| format!("backstore = \"block\"\ndevice = \"{device}\"");
+        let text = [
+            object("a", &(block("null_blk") + "\ndelay = { read = \"1ms\", write = \"1ms\" }")),
+            object("b", &(block("brd") + "\nflakey = { up = \"1s\", down = \"1s\" }")),
+            object("c", &block("brd")),
+            object("d", &block("zram")),
+            object("e", &block("loop")),
+        ]
+        .concat();
+        let expected = [
+            "configfs",
+            "target",
+            "null_blk",
+            "device-mapper",
+            "dm-delay",
+            "iblock",
+            "brd",
+            "dm-flakey",
+            "zram compression",
+            "zram",
+            "loop",
+        ];
+        assert_eq!(beyond(&text), expected);
+        let parameters = parameters(&spec(&text));
+        assert_eq!(parameters.of("null_blk"), "nr_devices=0");
+        assert_eq!(parameters.of("brd"), "rd_nr=2 rd_size=65536");
+        assert_eq!(parameters.of("zram"), "num_devices=0");
+    }
+
+    #[test]
+    fn fabrics_bring_only_their_own() {
+        let ramdisk = object("a", "backstore = \"ramdisk\"");
+        let target = |fabric, wwn, rest| {
+            format!(
+                "{ramdisk}[[target]]\nfabric = \"{fabric}\"\nwwn = \"{wwn}\"\n[[target.tpg]]\ntag = 1\n\
+                 luns = [{{ lun = 0, storage_object = \"a\" }}]\n{rest}"
+            )
+        };
+        let loopback = target("loopback", "naa.5001405aaaaaaaaa", "");
+        assert_eq!(beyond(&loopback), ["configfs", "target", "loopback", "SCSI disks"]);
+        let iscsi = target("iscsi", "iqn.2024-05.org.example:one", "portals = [\"[::1]\"]\n");
+        assert_eq!(beyond(&iscsi), ["configfs", "target", "crc32c", "IPv6", "iscsi target"]);
+    }
+}
