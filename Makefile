@@ -15,6 +15,7 @@ guest_bin := $(CURDIR)/target/agent/$(guest_target)/agent
 # misbehaves, by these. The same in every rule, or cargo would rebuild.
 export LUNLAB_AGENT := $(guest_bin)/lunlab-agent
 export LUNLAB_ROGUE := $(guest_bin)/lunlab-rogue
+export LUNLAB_RTSLIB := $(guest_bin)/lunlab-rtslib
 export LUNLAB := $(CURDIR)/target/release/lunlab
 
 # The paths above are where cargo puts things when nobody says otherwise.
@@ -45,7 +46,7 @@ demo: ## boot the kernel, measure a target; KERNEL=… for another kernel
 test: ## run every test, real boots included
 	setup/run test
 	$(MAKE) build no-std
-	$(guest_cargo) -p lunlab-rogue
+	$(guest_cargo) -p lunlab-rogue -p lunlab-rtslib
 	setup/test
 	cargo test --release --workspace --no-fail-fast
 
@@ -63,6 +64,7 @@ lint: ## formatting, clippy, documentation, shell scripts
 bench: ## measure lunlab itself; BENCH_ARGS=… go to the program
 	setup/run test
 	$(MAKE) build
+	$(guest_cargo) -p lunlab-rtslib
 	cargo run --release -p lunlab-tests --bin bench -- $(BENCH_ARGS)
 
 conformance: ## libiscsi's test suite on every backstore, against the baseline; CONFORMANCE_ARGS=…

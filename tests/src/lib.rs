@@ -15,6 +15,7 @@ mod finished;
 mod held;
 pub mod kernels;
 mod leftovers;
+pub mod rtslib;
 mod running;
 pub mod tools;
 mod watched;

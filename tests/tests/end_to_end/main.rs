@@ -13,6 +13,7 @@ mod leftovers;
 mod plain_initiator;
 mod results;
 mod run;
+mod saveconfig;
 mod specs;
 mod transports;
 mod verdicts;
