@@ -42,6 +42,9 @@ pub enum Command {
     /// Boot and provision, print a URL for each LUN, hold until Ctrl-C or SIGTERM
     #[command(after_help = UP_EXAMPLES)]
     Up(Up),
+    /// Say what is wrong with a spec, or that nothing is; starts nothing
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(Check),
     /// Build the initramfs to a file, or list what is in one
     #[command(subcommand)]
     Image(Image),
@@ -78,6 +81,13 @@ Examples:
 
 Ctrl-C or SIGTERM takes the target down and powers the guest off; that is exit code 0. Before the
 target is ready, or if the guest dies meanwhile, the exit codes are those of `lunlab run`.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  lunlab check spec.toml                           all its faults, each with line and column
+  lunlab check --format json spec.toml | jq .faults[].key
+
+Exit codes: 0 the spec is good, 2 it is not.";
 
 const IMAGE_BUILD_EXAMPLES: &str = "\
 Examples:
@@ -141,6 +151,17 @@ pub struct Up {
     /// Carry out changes of SPEC while the target is held
     #[arg(long, requires = "spec")]
     pub watch_spec: bool,
+}
+
+/// `lunlab check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// What to check; without one, the default spec
+    #[arg(value_name = "SPEC")]
+    pub spec: Option<PathBuf>,
+    /// How it is shown: a line each, or a document on stdout
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
 }
 
 /// `lunlab image …`.

@@ -1,5 +1,6 @@
 //! One subcommand each.
 
+mod check;
 mod image;
 mod import;
 mod report;
@@ -17,6 +18,7 @@ pub fn dispatch(cli: Cli, started: Instant) -> ExitCode {
     match cli.command {
         Command::Run(run) => code(run::run(run, started)),
         Command::Up(up) => code(run::up(up, started)),
+        Command::Check(command) => code(check::check(&command)),
         Command::Image(Image::Build(build)) => code(image::build(build)),
         Command::Image(Image::List { file }) => code(image::list(&file)),
         Command::Import(command) => code(import::import(command)),

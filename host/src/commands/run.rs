@@ -12,7 +12,7 @@ use crate::result::{ResultDirectory, StoreError};
 use crate::run::plan::{Options, Plan};
 use crate::run::watch::Watch;
 use crate::run::{Conditions, Interrupts, Logs, Outcome, Watcher};
-use crate::spec::{Base, DEFAULT_SPEC, KernelChoice, Spec};
+use crate::spec::{Base, DEFAULT_SPEC, Faults, KernelChoice, Spec};
 use crate::target::Url;
 use crate::verdict::{Fact, Kind, Verdict};
 use lunlab_protocol::request::Provocation;
@@ -312,10 +312,27 @@ fn not_started(
 
 /// Reads the spec, or the default one; with its text.
 pub(super) fn load_spec(path: Option<&Path>) -> Result<(Spec, String), Error> {
+    let read = read_spec(path)?;
+    let spec = read.spec.map_err(|faults| refused(&read.name, &faults))?;
+    Ok((spec, read.text))
+}
+
+/// A spec as it was read, good or not.
+pub(super) struct ReadSpec {
+    /// What the user calls it.
+    pub(super) name: String,
+    /// Its text.
+    pub(super) text: String,
+    /// What it says, or all that is wrong with it.
+    pub(super) spec: Result<Spec, Faults>,
+}
+
+/// Reads the spec, or the default one.
+pub(super) fn read_spec(path: Option<&Path>) -> Result<ReadSpec, Error> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let Some(path) = path else {
-        let spec = Spec::builtin().map_err(|faults| Error::internal(faults.render("default")))?;
-        return Ok((spec, DEFAULT_SPEC.to_owned()));
+        let (name, text) = ("the default spec".to_owned(), DEFAULT_SPEC.to_owned());
+        return Ok(ReadSpec { name, text, spec: Spec::builtin() });
     };
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
@@ -326,9 +343,13 @@ pub(super) fn load_spec(path: Option<&Path>) -> Result<(Spec, String), Error> {
     };
     let environment = Base::process_environment;
     let base = Base { directory, home: home.as_deref(), environment };
-    let spec = Spec::parse(&text, base)
-        .map_err(|faults| Error::usage(faults.render(&name).trim_end().to_owned()))?;
-    Ok((spec, text))
+    let spec = Spec::parse(&text, base);
+    Ok(ReadSpec { name, text, spec })
+}
+
+/// The error of a spec with faults.
+pub(super) fn refused(name: &str, faults: &Faults) -> Error {
+    Error::usage(faults.render(name).trim_end().to_owned())
 }
 
 /// Puts `--kernel` over the spec; relative paths are the caller's.

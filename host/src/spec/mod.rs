@@ -94,6 +94,15 @@ pub struct Spec {
     pub notes: Vec<String>,
 }
 
+/// Shows what a value looks like where a fault names no other way out.
+fn add_example(fault: &mut Fault) {
+    let says_it = ["missing", "unknown key"].iter().any(|word| fault.message.starts_with(word));
+    if fault.hint.is_none() && !says_it {
+        let example = sections::keys::example_of(&fault.key.table_name());
+        fault.hint = example.map(|example| format!("such as {example}"));
+    }
+}
+
 /// Deadlines of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -119,6 +128,7 @@ impl Spec {
         faults.extend(found.map(|found| found.into_fault(place)));
         if !faults.is_empty() {
             faults.sort_by_key(|fault| fault.position);
+            faults.iter_mut().for_each(add_example);
             return Err(Faults(faults));
         }
         spec.notes.extend(rules::find_notes(&spec));

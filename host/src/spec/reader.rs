@@ -286,6 +286,7 @@ impl<'a> Section<'a> {
                 Some(text) => pairs.push(Pair {
                     name: name.get_ref().to_string(),
                     text,
+                    shown: describe(value.get_ref()),
                     path,
                     name_span: name.span(),
                     span: value.span(),
@@ -387,7 +388,7 @@ impl<'a> Section<'a> {
         let value = self.get(key)?;
         let path = self.path.key(key);
         let Some(table) = value.get_ref().as_table() else {
-            reader.wrong_type(value, path.clone(), &format!("one table [{path}]"));
+            reader.wrong_type(value, path.clone(), &format!("one table [{}]", path.table_name()));
             return None;
         };
         Some(Self::open(path, table, value.span(), known, reader))
@@ -456,6 +457,8 @@ type Element<'a> = (usize, &'a DeTable<'a>, Range<usize>);
 pub(super) struct Pair {
     pub(super) name: String,
     pub(super) text: String,
+    /// The value as it was written, for messages.
+    pub(super) shown: String,
     pub(super) path: KeyPath,
     pub(super) name_span: Range<usize>,
     pub(super) span: Range<usize>,

@@ -13,9 +13,19 @@ pub(super) fn check(object: &StorageObject, path: &KeyPath, findings: &mut Vec<F
         check_group(group, &path.index(index), findings);
     }
     let names = groups().map(|(i, group)| (path.index(i).key("name"), quoted(&group.name)));
-    check_repeats(&names.collect::<Vec<_>>(), "the name of another ALUA group", findings);
+    check_repeats(
+        &names.collect::<Vec<_>>(),
+        "the name of another ALUA group",
+        "take another name",
+        findings,
+    );
     let ids = groups().map(|(i, group)| (path.index(i).key("id"), group.id));
-    check_repeats(&ids.collect::<Vec<_>>(), "the id of another ALUA group", findings);
+    check_repeats(
+        &ids.collect::<Vec<_>>(),
+        "the id of another ALUA group",
+        "take another id",
+        findings,
+    );
 }
 
 fn check_group(group: &AluaGroup, path: &KeyPath, findings: &mut Vec<Finding>) {
@@ -40,6 +50,6 @@ fn check_group(group: &AluaGroup, path: &KeyPath, findings: &mut Vec<Finding>) {
         let key = format!("support_{}", state.support());
         let message = format!("the group is in this state, access_state = {:?}", state.name());
         let finding = Finding::new(path.key(&key), message);
-        findings.push(finding.given(vec![path.key("access_state")]));
+        findings.push(finding.given(vec![path.key("access_state")]).way_out("leave it out"));
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn check_storage_object(
         let message =
             format!("the name has {bytes} bytes, as a model it may have {MODEL_ALIAS} at most");
         let path = path.key("attributes").key("emulate_model_alias");
-        findings.push(Finding::new(path, message));
+        findings.push(Finding::new(path, message).way_out("take a shorter name, or product"));
     }
 }
 
@@ -54,10 +54,10 @@ fn check_block_size(object: &StorageObject, path: &KeyPath, findings: &mut Vec<F
     let device = object.device.as_ref().map_or(512, Device::block_size);
     if size < device {
         let message = format!("{size} is less than the device's {device}, on which I/O would fail");
-        findings.push(refuse(path, "block_size", message));
+        findings.push(refuse(path, "block_size", message).way_out("leave it out for the device's"));
     } else if size > 0 && !object.size.is_multiple_of(size) {
         let message = format!("the size, {} bytes, is not a multiple of {size}", object.size);
-        findings.push(refuse(path, "block_size", message));
+        findings.push(refuse(path, "block_size", message).way_out("make the size one"));
     }
 }
 
@@ -103,14 +103,14 @@ fn check_limits(object: &StorageObject, path: &KeyPath, findings: &mut Vec<Findi
         if object.backstore != Backstore::Block {
             let backstore = object.backstore.name();
             let message = format!("{depth} is more than the {QUEUE_DEPTH} that {backstore} has");
-            findings.push(refuse(path, "queue_depth", message));
+            findings.push(refuse(path, "queue_depth", message).way_out("leave it out"));
         }
     }
     let most = FILE_REQUEST / object.block_size().max(1);
     let sectors = number(object, "optimal_sectors").filter(|sectors| *sectors > most);
     if let Some(sectors) = sectors.filter(|_| object.backstore == Backstore::Fileio) {
         let message = format!("{sectors} is more than {most}, the blocks of 8M, fileio's most");
-        findings.push(refuse(path, "optimal_sectors", message));
+        findings.push(refuse(path, "optimal_sectors", message).way_out("leave it out"));
     }
 }
 
@@ -123,7 +123,8 @@ fn check_protection(object: &StorageObject, path: &KeyPath, findings: &mut Vec<F
     }
     let format = object.attribute("pi_prot_format").is_some_and(is_true);
     if format && object.backstore == Backstore::Ramdisk {
-        findings.push(refuse(path, "pi_prot_format", "a ramdisk cannot be formatted"));
+        let finding = refuse(path, "pi_prot_format", "a ramdisk cannot be formatted");
+        findings.push(finding.way_out("leave it out"));
     } else if format && !protected {
         let finding = refuse(path, "pi_prot_format", "there is no pi_prot_type to format for");
         findings.push(finding.way_out("pi_prot_type = 1"));

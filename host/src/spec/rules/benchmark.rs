@@ -81,9 +81,14 @@ fn check_target<'a>(
     let Some(target) = spec.target_of(benchmark) else {
         let known: Vec<&str> = spec.iscsi_targets().map(|target| &*target.wwn).collect();
         findings.push(match &benchmark.target {
-            Some(name) if !known.is_empty() => {
-                not_found(path.key("target"), "target of iscsi", name, &known, given())
-            }
+            Some(name) if !known.is_empty() => not_found(
+                path.key("target"),
+                "target of iscsi",
+                name,
+                &known,
+                given(),
+                "name one of them",
+            ),
             _ => {
                 let message = "iscsi-randread needs a [[target]] with a LUN, there is no target";
                 Finding::new(path.key("workload"), message).given(given())
@@ -184,7 +189,9 @@ fn check_digests(
             let message = format!("{:?} is not offered, the TPG's {parameter} is {offered}", {
                 asked.name()
             });
-            findings.push(Finding::new(path.key(key), message).given(vec![top("target")]));
+            let finding = Finding::new(path.key(key), message).given(vec![top("target")]);
+            let other = if word == "None" { "crc32c" } else { "none" };
+            findings.push(finding.way_out(&format!("{key} = {other:?}")));
         }
     }
 }

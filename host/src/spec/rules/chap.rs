@@ -60,7 +60,8 @@ pub(super) fn check_credentials(chap: &Chap, path: &KeyPath, findings: &mut Vec<
             { quoted(&mutual.userid) }
         );
         let (at, other) = (secret_key("mutual_", &mutual.password), secret_key("", &chap.password));
-        findings.push(Finding::new(path.key(&at), message).beside(path.key(&other)));
+        let finding = Finding::new(path.key(&at), message).beside(path.key(&other));
+        findings.push(finding.way_out("openssl rand -hex 16 makes another"));
     }
 }
 
@@ -73,11 +74,13 @@ fn check_half(
 ) {
     if let Some(problem) = problem(userid, 1, USERID_MAX) {
         let message = format!("{} {problem}", quoted(userid));
-        findings.push(Finding::new(path.key(&format!("{prefix}userid")), message));
+        let finding = Finding::new(path.key(&format!("{prefix}userid")), message);
+        findings.push(finding.way_out("such as userid = \"tester\""));
     }
     if let Some(problem) = problem(secret.reveal(), SECRET_MIN, SECRET_MAX) {
         let message = format!("the secret of {} {problem}", quoted(userid));
-        findings.push(Finding::new(path.key(&secret_key(prefix, secret)), message));
+        let finding = Finding::new(path.key(&secret_key(prefix, secret)), message);
+        findings.push(finding.way_out("openssl rand -hex 16 makes a good one"));
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn check(spec: &Spec, findings: &mut Vec<Finding>) {
         (top("disk").index(index).key("serial"), quoted(&disk.serial))
     };
     let serials: Vec<_> = spec.disks.iter().enumerate().map(serial).collect();
-    check_repeats(&serials, "the serial of another disk", findings);
+    check_repeats(&serials, "the serial of another disk", "take another serial", findings);
     if spec.disks.len() > DISKS_MAX {
         let message = format!("there are {}, at most {DISKS_MAX} are allowed", spec.disks.len());
         findings.push(Finding::new(top("disk").index(DISKS_MAX), message));
@@ -43,7 +43,8 @@ fn check_disk(disk: &Disk, path: &KeyPath, findings: &mut Vec<Finding>) {
     if disk.aio == DiskAio::Native && !direct {
         let message =
             format!("native needs a cache of none or directsync, not {}", { disk.cache.name() });
-        findings.push(Finding::new(path.key("aio"), message).given(vec![path.key("cache")]));
+        let finding = Finding::new(path.key("aio"), message).given(vec![path.key("cache")]);
+        findings.push(finding.way_out("cache = \"none\""));
     }
 }
 

@@ -11,7 +11,12 @@ pub(super) fn check(spec: &Spec, tpg: &Tpg, path: &KeyPath, findings: &mut Vec<F
         findings.push(Finding::new(path.clone(), message));
     }
     let numbers = tpg.luns.iter().enumerate().map(|(i, lun)| (path.index(i).key("lun"), lun.lun));
-    check_repeats(&numbers.collect::<Vec<_>>(), "the number of another LUN", findings);
+    check_repeats(
+        &numbers.collect::<Vec<_>>(),
+        "the number of another LUN",
+        "take another number",
+        findings,
+    );
     for (index, lun) in tpg.luns.iter().enumerate() {
         check_references(spec, lun, &path.index(index), findings);
     }
@@ -41,7 +46,14 @@ fn check_alua_group(
     let known: Vec<&str> = object.alua_groups.iter().map(|group| &*group.name).collect();
     let kind = format!("ALUA group of storage object {} called", quoted(&object.name));
     let given = vec![path.key("storage_object"), top("storage_object").index(at)];
-    findings.push(not_found(path.key("alua_group"), &kind, group, &known, given));
+    findings.push(not_found(
+        path.key("alua_group"),
+        &kind,
+        group,
+        &known,
+        given,
+        "add a [[storage_object.alua_group]] of that name",
+    ));
 }
 
 /// The fault of a name that no storage object has.
@@ -56,5 +68,5 @@ pub(super) fn no_storage_object(spec: &Spec, name: &str, path: KeyPath) -> Findi
     }
     let known: Vec<&str> = spec.storage_objects.iter().map(|object| &*object.name).collect();
     let given = (0..known.len()).map(|index| objects.index(index).key("name")).collect();
-    not_found(path, "storage object", name, &known, given)
+    not_found(path, "storage object", name, &known, given, "add a [[storage_object]] of that name")
 }

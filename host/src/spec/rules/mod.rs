@@ -110,12 +110,14 @@ fn repeats<K: PartialEq>(keys: &[(KeyPath, K)]) -> impl Iterator<Item = (usize, 
 fn check_repeats<K: PartialEq + Display>(
     keys: &[(KeyPath, K)],
     what: &str,
+    way_out: &str,
     findings: &mut Vec<Finding>,
 ) {
     for (first, again) in repeats(keys) {
         let (path, key) = &keys[again];
         let message = format!("{key} is {what} already");
-        findings.push(Finding::new(path.clone(), message).beside(keys[first].0.clone()));
+        let finding = Finding::new(path.clone(), message).beside(keys[first].0.clone());
+        findings.push(finding.way_out(way_out));
     }
 }
 
@@ -127,12 +129,14 @@ fn not_found(
     name: &str,
     known: &[&str],
     given: Vec<KeyPath>,
+    way_out: &str,
 ) -> Finding {
     let names = known.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
     let only = if known.is_empty() { String::new() } else { format!(", only {names}") };
     let hint = nearest(name, known.iter().copied()).map(|name| format!("did you mean {name:?}?"));
+    let hint = hint.unwrap_or_else(|| way_out.to_owned());
     let message = format!("there is no {kind} {}{only}", quoted(name));
-    Finding::new(path, message).given(given).hint(hint)
+    Finding::new(path, message).given(given).way_out(&hint)
 }
 
 fn size_out_of_range(size: u64, range: &RangeInclusive<u64>) -> String {

@@ -59,8 +59,11 @@ fn check_interface(network: Network, placed: &Placed, findings: &mut Vec<Finding
     let message = format!("the guest has no {address}, it has 127.0.0.0/8, ::1{nic}");
     let finding =
         Finding::new(placed.path.clone(), message).given(vec![top("network").key("mode")]);
-    let hint = on_user.then(|| "[network] mode = \"user\" gives it that address".to_owned());
-    findings.push(finding.hint(hint));
+    findings.push(finding.way_out(if on_user {
+        "[network] mode = \"user\" gives it that address"
+    } else {
+        "127.0.0.1, or 0.0.0.0 for all it has"
+    }));
 }
 
 fn check_pair(earlier: &Placed, later: &Placed, findings: &mut Vec<Finding>) {
@@ -79,7 +82,8 @@ fn check_pair(earlier: &Placed, later: &Placed, findings: &mut Vec<Finding>) {
     } else {
         return;
     };
-    findings.push(Finding::new(later.path.clone(), message).beside(earlier.path.clone()));
+    let finding = Finding::new(later.path.clone(), message).beside(earlier.path.clone());
+    findings.push(finding.way_out("take another port, or none and a free one is chosen"));
 }
 
 /// Whether two different addresses exclude each other on one port: all of IPv4 has every IPv4

@@ -102,7 +102,14 @@ fn check_disk(
         let known: Vec<&str> = spec.disks.iter().map(|disk| &*disk.serial).collect();
         let given = (0..known.len()).map(|index| top("disk").index(index).key("serial"));
         let given = if known.is_empty() { vec![top("disk")] } else { given.collect() };
-        findings.push(not_found(path.key("disk"), "disk", serial, &known, given));
+        findings.push(not_found(
+            path.key("disk"),
+            "disk",
+            serial,
+            &known,
+            given,
+            "add a [[disk]] of that serial",
+        ));
         return;
     };
     if !spec.disks[at].read_only || object.read_only {
@@ -165,7 +172,7 @@ fn check_names(spec: &Spec, findings: &mut Vec<Finding>) {
     let objects = spec.storage_objects.iter().enumerate();
     let names: Vec<_> =
         objects.map(|(index, object)| (path_of(index).key("name"), quoted(&object.name))).collect();
-    check_repeats(&names, "the name of another storage object", findings);
+    check_repeats(&names, "the name of another storage object", "take another name", findings);
 }
 
 /// LIO makes the NAA identifier from the first 25 hexadecimal digits of a serial
@@ -186,7 +193,8 @@ fn check_serials(spec: &Spec, findings: &mut Vec<Finding>) {
             "its first 25 hexadecimal digits, {shared}, are those of another, and initiators see \
              no more"
         );
-        findings.push(Finding::new(path.clone(), message).beside(digits[first].0.clone()));
+        let finding = Finding::new(path.clone(), message).beside(digits[first].0.clone());
+        findings.push(finding.way_out("take a UUID, or leave it out and one is drawn"));
     }
 }
 
@@ -200,7 +208,12 @@ fn check_shared_disks(spec: &Spec, findings: &mut Vec<Finding>) {
             Some((path_of(index).key("disk"), quoted(disk)))
         })
         .collect();
-    check_repeats(&disks, "the disk of another storage object", findings);
+    check_repeats(
+        &disks,
+        "the disk of another storage object",
+        "add a [[disk]] of its own",
+        findings,
+    );
 }
 
 /// All devices of brd have one size, which is a parameter of the module.

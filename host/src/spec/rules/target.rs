@@ -17,7 +17,12 @@ pub(super) fn check(spec: &Spec, findings: &mut Vec<Finding>) {
     for fabric in [Fabric::Iscsi, Fabric::Loopback] {
         let targets = spec.targets.iter().enumerate().filter(|(_, t)| t.fabric == fabric);
         let names = targets.map(|(i, t)| (top("target").index(i).key("wwn"), quoted(&t.wwn)));
-        check_repeats(&names.collect::<Vec<_>>(), "the name of another target", findings);
+        check_repeats(
+            &names.collect::<Vec<_>>(),
+            "the name of another target",
+            "take another name",
+            findings,
+        );
     }
 }
 
@@ -38,7 +43,12 @@ fn check_target(spec: &Spec, target: &Target, path: &KeyPath, findings: &mut Vec
     }
     let path = path.key("tpg");
     let tags = target.tpgs.iter().enumerate().map(|(i, t)| (path.index(i).key("tag"), t.tag));
-    check_repeats(&tags.collect::<Vec<_>>(), "the tag of another TPG of this target", findings);
+    check_repeats(
+        &tags.collect::<Vec<_>>(),
+        "the tag of another TPG of this target",
+        "take another tag",
+        findings,
+    );
     if target.tpgs.is_empty() {
         let message = "empty, a [[target.tpg]] is needed";
         findings.push(Finding::new(path, message));

@@ -87,17 +87,23 @@ fn read_known(
     match rule.check(&pair.text) {
         Ok(value) => {
             if value != pair.text {
-                reader.note(&pair.path, format!("{} became {value}", quoted(&pair.text)));
+                reader.note(&pair.path, format!("{} became {value}", pair.shown));
             }
             Some((pair.name, value))
         }
         Err(problem) if matches!(rule.kind, Kind::Refused(_)) => {
-            let hint = (pair.name == "AuthMethod").then(|| "give chap".to_owned());
-            reader.fault_with_hint(pair.span, pair.path, problem, hint);
+            let chap = "leave it out, chap = { … } decides it";
+            let hint = if pair.name == "AuthMethod" { chap } else { "leave it out" };
+            let message = format!("{} {problem}", pair.name);
+            reader.fault_with_hint(pair.span, pair.path, message, Some(hint.to_owned()));
             None
         }
         Err(problem) => {
-            reader.fault(pair.span, pair.path, format!("{} {problem}", quoted(&pair.text)));
+            let own = rule.default.map(|own| format!("LIO's own, {own}"));
+            let own = own.unwrap_or_else(|| "the kernel's own".to_owned());
+            let hint = Some(format!("leave it out for {own}"));
+            let message = format!("{} {problem}", pair.shown);
+            reader.fault_with_hint(pair.span, pair.path, message, hint);
             None
         }
     }

@@ -81,7 +81,8 @@ fn refuse<const N: usize>(
     reader: &mut Reader<'_>,
 ) {
     for key in keys.into_iter().filter(|key| section.has(key)) {
-        reader.fault(section.span_of(key), section.path.key(key), format!("{key} {why}"));
+        let (span, path) = (section.span_of(key), section.path.key(key));
+        reader.fault_with_hint(span, path, why, Some("leave it out".to_owned()));
     }
 }
 

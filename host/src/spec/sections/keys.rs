@@ -70,6 +70,39 @@ tables! {
     RUN = "[run]": ["boot_timeout", "timeout"];
 }
 
+/// What some values look like, by table and key: the way out of a fault that has no better one.
+const EXAMPLES: [(&str, &str); 24] = [
+    ("disk.serial", "serial = \"scratch0\""),
+    ("disk.size", "size = \"1G\""),
+    ("storage_object.name", "name = \"disk0\""),
+    ("storage_object.size", "size = \"64M\""),
+    ("storage_object.vendor", "vendor = \"LIO-ORG\""),
+    ("storage_object.product", "product = \"test disk\""),
+    ("storage_object.revision", "revision = \"1.0\""),
+    ("storage_object.delay.read", "read = \"10ms\""),
+    ("storage_object.delay.write", "write = \"10ms\""),
+    ("storage_object.flakey.up", "up = \"10s\""),
+    ("storage_object.flakey.down", "down = \"1s\""),
+    ("storage_object.alua_group.name", "name = \"standby\""),
+    ("storage_object.alua_group.id", "id = 16"),
+    ("storage_object.alua_group.nonop_delay_msecs", "nonop_delay_msecs = 100"),
+    ("storage_object.alua_group.trans_delay_msecs", "trans_delay_msecs = 0"),
+    ("storage_object.alua_group.implicit_trans_secs", "implicit_trans_secs = 0"),
+    ("target.cmd_completion_affinity", "cmd_completion_affinity = -1"),
+    ("target.tpg.tag", "tag = 1"),
+    ("target.tpg.luns.lun", "lun = 0"),
+    ("target.tpg.portals", "portals = [\"127.0.0.1:3260\"]"),
+    ("target.tpg.acl.cmdsn_depth", "cmdsn_depth = 64"),
+    ("target.tpg.acl.tag", "tag = \"host a\""),
+    ("target.tpg.acl.mapped_luns.mapped_lun", "mapped_lun = 0"),
+    ("target.tpg.acl.mapped_luns.lun", "lun = 0"),
+];
+
+/// What the value of a key looks like; `key` is written as a table's name and the key.
+pub(in crate::spec) fn example_of(key: &str) -> Option<&'static str> {
+    EXAMPLES.iter().find(|(known, _)| *known == key).map(|(_, example)| *example)
+}
+
 /// Keys that would carry a secret; where one of [`CHAP`] is known they are refused by name.
 pub(in crate::spec) const SECRETS: [&str; 2] = ["password", "mutual_password"];
 

@@ -2,7 +2,7 @@
 
 mod acl;
 mod alua_group;
-mod attributes;
+pub(super) mod attributes;
 mod benchmark;
 mod chap;
 mod disk;

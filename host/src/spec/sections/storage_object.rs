@@ -64,7 +64,8 @@ fn refuse_misplaced(
 ) {
     let Some(backstore) = backstore else { return };
     let mut refuse = |key: &str, why: String| {
-        reader.fault(section.span_of(key), section.path.key(key), why);
+        let (span, path) = (section.span_of(key), section.path.key(key));
+        reader.fault_with_hint(span, path, why, Some("leave it out".to_owned()));
     };
     for (key, needed) in [
         ("nullio", Backstore::Ramdisk),

@@ -50,7 +50,8 @@ fn refuse(
 ) {
     for key in keys.iter().filter(|key| section.has(key)) {
         let message = format!("is for {needed} only, this target is of {}", fabric.name());
-        reader.fault(section.span_of(key), section.path.key(key), message);
+        let (span, path) = (section.span_of(key), section.path.key(key));
+        reader.fault_with_hint(span, path, message, Some("leave it out".to_owned()));
     }
 }
 
@@ -140,7 +141,8 @@ fn read_demo_mode(
         if written.is_some() && set.is_some_and(|set| set != meant) {
             let path = section.path.key("attributes").key(name);
             let message = format!("contradicts demo_mode = {:?}, which sets it", mode.name());
-            reader.fault(section.span_of("attributes"), path, message);
+            let hint = Some("leave the attribute out".to_owned());
+            reader.fault_with_hint(section.span_of("attributes"), path, message, hint);
         }
     }
     mode

@@ -1,3 +1,16 @@
+mod acl;
+mod alua;
+mod attribute;
+mod benchmark;
+mod chap;
+mod disk;
+mod portal;
+mod reference;
+mod storage;
+mod surface;
+mod target;
+
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,11 +20,53 @@ use super::*;
 use crate::transport::Transport;
 
 fn base() -> Base<'static> {
-    Base {
-        directory: Path::new("/specs"),
-        home: Some(Path::new("/home/me")),
-        environment: |_| None,
-    }
+    Base { directory: Path::new("/specs"), home: Some(Path::new("/home/me")), environment }
+}
+
+/// An environment with secrets of all sorts.
+fn environment(name: &str) -> Option<OsString> {
+    let secret = match name {
+        "GOOD" | "SAME" => "good-secret-0001".to_owned(),
+        "OTHER" => "other-secret-002".to_owned(),
+        "CHAP_PASSWORD" => "documented-secret".to_owned(),
+        "URL" => "slash/and%percent".to_owned(),
+        "SHORT" => "canary-cana".to_owned(),
+        "LONG" => "canary-".repeat(37),
+        "BLANK" => "canary canary x".to_owned(),
+        "NEWLINE" => "canary-canary\n".to_owned(),
+        "NULLED" => "NULL-canary-canary".to_owned(),
+        _ => return None,
+    };
+    Some(secret.into())
+}
+
+/// Checks what each spec of a table is told; none may show a secret.
+fn refused(cases: &[(String, &str)]) {
+    let wrong: Vec<_> = cases.iter().filter_map(|(text, told)| mismatch(text, told)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.concat());
+    assert!(cases.iter().all(|(text, _)| !told(text).contains("canary")));
+}
+
+/// One storage object, of which the rest is given.
+fn object(backstore: &str, rest: &str) -> String {
+    format!(
+        "[[storage_object]]\nname = \"a\"\nbackstore = \"{backstore}\"\nsize = \"64M\"\n{rest}\n"
+    )
+}
+
+/// One disk, of which the rest is given.
+fn disk(rest: &str) -> String {
+    format!("[[disk]]\nserial = \"d\"\n{rest}\n")
+}
+
+/// The storage object `disk0`, and the rest as given.
+fn with_disk0(rest: &str) -> String {
+    format!("{DISK}{rest}\n")
+}
+
+/// `disk0` exported, and the rest of that TPG as given.
+fn exported(rest: &str) -> String {
+    format!("{DISK}{TARGET}{rest}\n")
 }
 
 fn parse(text: &str) -> Result<Spec, Faults> {
@@ -309,12 +364,15 @@ check = ["iop >= 1"]
 s.toml:4:8: machine.cpus: 0 is out of range, a whole number from 1 to 64 is needed
 s.toml:5:10: machine.memory: "64X" is not a size, a size is a whole number with K, M, G or T, or plain bytes
 s.toml:7:8: storage_object[0].name: storage object name "disk 0": has a character beyond A-Z a-z 0-9 . _ -
+  hint: such as name = "disk0"
 s.toml:8:13: storage_object[0].backstore: "ramdsk" is unknown, one of ramdisk, fileio, block is needed
   hint: did you mean "ramdisk"?
 s.toml:9:8: storage_object[0].size: 100 is out of range, 1M to 16T is allowed
+  hint: such as size = "64M"
 s.toml:11:7: target[0].wwn: iSCSI name "disk": does not begin with iqn., eui. or naa.
   hint: a name looks like iqn.2015-04.org.example:disk0
 s.toml:13:17: target[0].tpg[0].luns[0].lun: 256 is out of range, a whole number from 0 to 255 is needed
+  hint: such as lun = 0
 s.toml:13:39: target[0].tpg[0].luns[0].storage_object: there is no storage object "disk1", only "disk 0"
   hint: did you mean "disk 0"?
 s.toml:16:10: benchmark[0].check[0]: "iop" is not measured by this workload, iops, mb_per_s, p50, p90, p99, p99.9, max are
@@ -497,15 +555,15 @@ fn each_bad_spec_is_told_what_is_wrong_and_where() {
         ),
         (
             "[[storage_object]]\nname = \"a\"\nbackstore = \"fileio\"\nsize = 0",
-            "s.toml:4:8: storage_object[0].size: 0 is out of range, 1M to 16T is allowed",
+            "s.toml:4:8: storage_object[0].size: 0 is out of range, 1M to 16T is allowed\n  hint: such as size = \"64M\"",
         ),
         (
             "[[storage_object]]\nname = \"a\"\nbackstore = \"ramdisk\"\nsize = 1049088",
-            "s.toml:4:8: storage_object[0].size: 1049088 bytes is not a multiple of 4K",
+            "s.toml:4:8: storage_object[0].size: 1049088 bytes is not a multiple of 4K\n  hint: such as size = \"64M\"",
         ),
         (
             "[[storage_object]]\nname = \"a\"\nbackstore = \"fileio\"\nsize = 1048577",
-            "s.toml:4:8: storage_object[0].size: 1048577 bytes is not a multiple of 512",
+            "s.toml:4:8: storage_object[0].size: 1048577 bytes is not a multiple of 512\n  hint: such as size = \"64M\"",
         ),
         (
             "[machine]\nmemory = \"256M\"\n[[storage_object]]\nname = \"a\"\nbackstore = \"ramdisk\"\nsize = \"512M\"",
@@ -534,7 +592,7 @@ fn faults_between_storage_target_and_benchmarks_name_both_sides() {
     for (text, message) in [
         (
             format!("{DISK}{DISK}"),
-            "s.toml:6:8: storage_object[1].name: \"disk0\" is the name of another storage object already (storage_object[0].name, line 2)",
+            "s.toml:6:8: storage_object[1].name: \"disk0\" is the name of another storage object already (storage_object[0].name, line 2)\n  hint: take another name",
         ),
         (
             TARGET.to_owned(),
@@ -548,7 +606,7 @@ fn faults_between_storage_target_and_benchmarks_name_both_sides() {
             target(
                 "[{ lun = 3, storage_object = \"disk0\" }, { storage_object = \"disk0\", lun = 3 }]",
             ),
-            "s.toml:8:82: target[0].tpg[0].luns[1].lun: 3 is the number of another LUN already (target[0].tpg[0].luns[0].lun, line 8)",
+            "s.toml:8:82: target[0].tpg[0].luns[1].lun: 3 is the number of another LUN already (target[0].tpg[0].luns[0].lun, line 8)\n  hint: take another number",
         ),
         (
             target("[]"),
@@ -565,7 +623,7 @@ fn faults_between_storage_target_and_benchmarks_name_both_sides() {
         ),
         (
             format!("{DISK}{}", TARGET.replace("luns", "tag = 0\nluns")),
-            "s.toml:8:7: target[0].tpg[0].tag: 0 is out of range, a whole number from 1 to 65535 is needed",
+            "s.toml:8:7: target[0].tpg[0].tag: 0 is out of range, a whole number from 1 to 65535 is needed\n  hint: such as tag = 1",
         ),
         (
             bench("block_size = 1000"),
@@ -606,7 +664,7 @@ fn what_could_not_be_read_causes_no_second_fault() {
     let text = format!("{}{TARGET}", DISK.replace("\"disk0\"", "0"));
     assert_eq!(
         told(&text),
-        "s.toml:2:8: storage_object[0].name: 0 is an integer, a string is needed"
+        "s.toml:2:8: storage_object[0].name: 0 is an integer, a string is needed\n  hint: such as name = \"disk0\""
     );
     let text = format!(
         "{DISK}extra = 1\n{}",
@@ -615,7 +673,7 @@ fn what_could_not_be_read_causes_no_second_fault() {
     assert_eq!(
         told(&text),
         "s.toml:5:1: storage_object[0].extra: unknown key, known here: name, backstore, size, nullio, mode, device, disk, device_parameters, delay, flakey, read_only, serial, vendor, product, revision, attributes, allow_unknown_attributes, alua_group\n\
-         s.toml:9:17: target[0].tpg[0].luns[0].lun: 256 is out of range, a whole number from 0 to 255 is needed\n\
+         s.toml:9:17: target[0].tpg[0].luns[0].lun: 256 is out of range, a whole number from 0 to 255 is needed\n  hint: such as lun = 0\n\
          s.toml:9:39: target[0].tpg[0].luns[0].storage_object: there is no storage object \"dsk0\", only \"disk0\"\n  \
          hint: did you mean \"disk0\"?"
     );
