@@ -85,6 +85,7 @@ target is ready, or if the guest dies meanwhile, the exit codes are those of `lu
 const CHECK_EXAMPLES: &str = "\
 Examples:
   lunlab check spec.toml                           all its faults, each with line and column
+  lunlab check --plan spec.toml                    each step that would set the target up
   lunlab check --format json spec.toml | jq .faults[].key
 
 Exit codes: 0 the spec is good, 2 it is not.";
@@ -159,6 +160,9 @@ pub struct Check {
     /// What to check; without one, the default spec
     #[arg(value_name = "SPEC")]
     pub spec: Option<PathBuf>,
+    /// Print the steps that set the target up as well, in their order
+    #[arg(long)]
+    pub plan: bool,
     /// How it is shown: a line each, or a document on stdout
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,

@@ -1,4 +1,4 @@
-//! `lunlab check`: what is wrong with a spec, without starting anything.
+//! `lunlab check`: what is wrong with a spec, and how it would be set up, without starting anything.
 
 use crate::cli::{Check, Format};
 use crate::commands::run::{read_spec, refused};
@@ -6,24 +6,57 @@ use crate::error::Error;
 use crate::escape::terminal;
 use crate::output;
 use crate::spec::{Fault, Faults, Spec};
+use crate::target::Provisioning;
 use serde::Serialize;
 
-/// Checks a spec; its faults go to stderr, the good news and the notes to stdout.
+/// Checks a spec; its faults go to stderr, the good news, the notes and the plan to stdout.
 pub(super) fn check(check: &Check) -> Result<u8, Error> {
     let read = read_spec(check.spec.as_deref())?;
+    let found = match &read.spec {
+        Ok(spec) => Ok(Good::of(spec)?),
+        Err(faults) => Err(faults),
+    };
     if check.format == Format::Json {
-        let _nobody_reads = output::line(&document(&read.spec)?);
+        let _nobody_reads = output::line(&document(&found, check.plan)?);
     }
-    let spec = read.spec.map_err(|faults| refused(&read.name, &faults))?;
+    let good = found.map_err(|faults| refused(&read.name, faults))?;
     if check.format == Format::Human {
-        let _nobody_reads = output::text(&good(&read.name, &spec));
+        let _nobody_reads = output::text(&good.lines(&read.name, check.plan));
     }
     Ok(0)
 }
 
-fn good(name: &str, spec: &Spec) -> String {
-    let notes = spec.notes.iter().map(|note| format!("note: {}\n", terminal(note)));
-    format!("{} is good\n{}", terminal(name), notes.collect::<String>())
+/// What there is to say of a good spec.
+struct Good {
+    notes: Vec<String>,
+    plan: Vec<String>,
+}
+
+impl Good {
+    fn of(spec: &Spec) -> Result<Self, Error> {
+        let provisioning = Provisioning::shown(spec)?;
+        let defaults = provisioning.defaults.iter().map(ToString::to_string);
+        let notes = spec.notes.iter().cloned().chain(defaults).collect();
+        Ok(Self { notes, plan: plan(&provisioning) })
+    }
+
+    fn lines(&self, name: &str, with_plan: bool) -> String {
+        let notes = self.notes.iter().map(|note| format!("note: {note}"));
+        let plan = self.plan.iter().filter(|_| with_plan).cloned();
+        let lines = std::iter::once(format!("{name} is good")).chain(notes).chain(plan);
+        lines.map(|line| terminal(&line) + "\n").collect()
+    }
+}
+
+/// What would be done, in its order; a secret is not shown.
+fn plan(provisioning: &Provisioning) -> Vec<String> {
+    let devices = provisioning.devices.iter().map(ToString::to_string);
+    let steps = provisioning.steps.iter().map(ToString::to_string);
+    let disks = provisioning
+        .disks
+        .iter()
+        .map(|disk| format!("find LUN {} of {} as /dev/lunlab/{}", disk.lun, disk.tpg, disk.name));
+    devices.chain(steps).chain(disks).collect()
 }
 
 /// What `--format json` prints.
@@ -31,6 +64,8 @@ fn good(name: &str, spec: &Spec) -> String {
 struct Document<'a> {
     faults: Vec<Entry<'a>>,
     notes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<&'a [String]>,
 }
 
 /// A fault; line and column count from 1.
@@ -43,10 +78,16 @@ struct Entry<'a> {
     hint: Option<&'a str>,
 }
 
-fn document(spec: &Result<Spec, Faults>) -> Result<String, Error> {
-    let document = match spec {
-        Ok(spec) => Document { faults: Vec::new(), notes: &spec.notes },
-        Err(faults) => Document { faults: faults.0.iter().map(entry).collect(), notes: &[] },
+fn document(found: &Result<Good, &Faults>, with_plan: bool) -> Result<String, Error> {
+    let document = match found {
+        Ok(good) => Document {
+            faults: Vec::new(),
+            notes: &good.notes,
+            plan: with_plan.then_some(&good.plan),
+        },
+        Err(faults) => {
+            Document { faults: faults.0.iter().map(entry).collect(), notes: &[], plan: None }
+        }
     };
     serde_json::to_string_pretty(&document)
         .map_err(|error| Error::internal(format!("write the faults as JSON: {error}")))
@@ -69,25 +110,30 @@ mod tests {
     use std::path::Path;
 
     fn parse(text: &str) -> Result<Spec, Faults> {
-        let base = Base { directory: Path::new("/"), home: None, environment: |_| None };
-        Spec::parse(text, base)
+        let environment = |_: &str| Some("canary-canary".into());
+        Spec::parse(text, Base { directory: Path::new("/"), home: None, environment })
     }
 
     #[test]
     fn a_good_spec_is_called_so_with_its_notes() {
-        let text = "[[disk]]\nserial = \"spare\"\nsize = \"1G\"\n";
+        let good = Good::of(&parse("[[disk]]\nserial = \"spare\"\nsize = \"1G\"\n").unwrap());
+        let good = good.unwrap();
         assert_eq!(
-            good("my.toml", &parse(text).unwrap()),
+            good.lines("my.toml", true),
             "my.toml is good\nnote: disk \"spare\" is under no storage object\n"
         );
-        assert_eq!(document(&parse("")).unwrap(), "{\n  \"faults\": [],\n  \"notes\": []\n}");
+        let empty = Good { notes: Vec::new(), plan: Vec::new() };
+        assert_eq!(
+            document(&Ok(empty), false).unwrap(),
+            "{\n  \"faults\": [],\n  \"notes\": []\n}"
+        );
     }
 
     #[test]
     fn each_fault_is_an_entry_with_its_place_and_way_out() {
-        let text = "[machine]\ncpus = 0\naccelerator = \"kvn\"\n";
+        let faults = parse("[machine]\ncpus = 0\naccelerator = \"kvn\"\n").unwrap_err();
         let document: serde_json::Value =
-            serde_json::from_str(&document(&parse(text)).unwrap()).unwrap();
+            serde_json::from_str(&document(&Err(&faults), true).unwrap()).unwrap();
         let expected = serde_json::json!([
             {
                 "key": "machine.cpus",
@@ -105,5 +151,39 @@ mod tests {
             },
         ]);
         assert_eq!(document["faults"], expected);
+    }
+
+    #[test]
+    fn the_plan_has_its_steps_in_order_and_no_secret() {
+        let text = r#"
+            [[storage_object]]
+            name = "slow"
+            backstore = "block"
+            size = "64M"
+            device = "brd"
+            delay = { read = "5ms" }
+            [[target]]
+            wwn = "iqn.2024-05.org.example:one"
+            [[target.tpg]]
+            luns = [{ lun = 0, storage_object = "slow" }]
+            chap = { userid = "u", password_env = "SECRET" }
+            [[target]]
+            fabric = "loopback"
+            wwn = "naa.5001405000000001"
+            [[target.tpg]]
+            luns = [{ lun = 3, storage_object = "slow" }]
+        "#;
+        let lines = Good::of(&parse(text).unwrap()).unwrap().lines("s.toml", true);
+        let place = |part: &str| lines.find(part).unwrap_or_else(|| panic!("{part}\n{lines}"));
+        let order = [
+            "set up brd",
+            "set up delay",
+            "mkdir target/core/iblock_0/slow",
+            "auth/password",
+            "tpgt_1/enable",
+            "find LUN 3 of target/loopback/naa.5001405000000001/tpgt_1 as /dev/lunlab/",
+        ];
+        assert!(order.map(place).is_sorted(), "{lines}");
+        assert!(!lines.contains("canary"), "{lines}");
     }
 }

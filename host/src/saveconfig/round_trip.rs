@@ -209,17 +209,23 @@ fn acls() -> impl Strategy<Value = Vec<Acl>> {
 fn tpg() -> impl Strategy<Value = Tpg> {
     let modes = prop::sample::select(&DemoMode::WORDS[..]);
     (modes, acls(), chap(), some_of(TPG_ATTRIBUTES), some_of(PARAMETERS), any::<bool>()).prop_map(
-        |((_, demo_mode), acls, chap, attributes, parameters, enable)| Tpg {
-            tag: 0,
-            enable,
-            luns: vec![],
-            portals: vec![],
-            attributes,
-            parameters,
-            allow_unknown_attributes: false,
-            chap,
-            demo_mode,
-            acls,
+        |((_, demo_mode), mut acls, chap, attributes, parameters, enable)| {
+            // Where there are credentials, who has none could not log in: a spec is refused then.
+            let guarded = chap.is_some() || acls.iter().any(|acl| acl.chap.is_some());
+            acls.retain(|acl| !guarded || acl.chap.is_some());
+            let open = !guarded || chap.is_some();
+            Tpg {
+                tag: 0,
+                enable,
+                luns: vec![],
+                portals: vec![],
+                attributes,
+                parameters,
+                allow_unknown_attributes: false,
+                chap,
+                demo_mode: if open { demo_mode } else { DemoMode::Off },
+                acls,
+            }
         },
     )
 }

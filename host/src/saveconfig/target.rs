@@ -3,7 +3,7 @@
 use configfs_rs::lio::rule::Group;
 use std::collections::BTreeMap;
 
-use configfs_rs::lio::{IscsiName, Naa};
+use configfs_rs::lio::{AclTag, IscsiName, Naa};
 
 use super::document::{Item, Table};
 use super::import::Options;
@@ -315,7 +315,7 @@ impl Context<'_> {
         table.set("mapped_luns", mapped_luns(&mut acl, luns));
         let depth = acl.number("tcq_depth").and_then(|depth| u16::try_from(depth).ok());
         table.set_some("cmdsn_depth", depth.filter(|depth| (1..=512).contains(depth)));
-        table.set_some("tag", acl.text("tag").filter(|tag| !tag.is_empty()));
+        table.set_some("tag", acl.text("tag").filter(|tag| AclTag::new(tag).is_ok()));
         let chap = chap(&mut acl, "chap_", owner, self.secrets, authenticates);
         let has_credentials = chap.is_some();
         table.set_some("chap", chap);

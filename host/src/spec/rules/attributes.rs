@@ -99,12 +99,11 @@ fn check_write_cache(object: &StorageObject, path: &KeyPath, findings: &mut Vec<
 
 fn check_limits(object: &StorageObject, path: &KeyPath, findings: &mut Vec<Finding>) {
     let depth = number(object, "queue_depth");
-    if let Some(depth) = depth.filter(|depth| *depth > QUEUE_DEPTH) {
-        if object.backstore != Backstore::Block {
-            let backstore = object.backstore.name();
-            let message = format!("{depth} is more than the {QUEUE_DEPTH} that {backstore} has");
-            findings.push(refuse(path, "queue_depth", message).way_out("leave it out"));
-        }
+    let deeper = depth.filter(|depth| *depth > QUEUE_DEPTH);
+    if let Some(depth) = deeper.filter(|_| object.backstore != Backstore::Block) {
+        let backstore = object.backstore.name();
+        let message = format!("{depth} is more than the {QUEUE_DEPTH} that {backstore} has");
+        findings.push(refuse(path, "queue_depth", message).way_out("leave it out"));
     }
     let most = FILE_REQUEST / object.block_size().max(1);
     let sectors = number(object, "optimal_sectors").filter(|sectors| *sectors > most);

@@ -80,11 +80,9 @@ fn refuse_misplaced(
         refuse("device", "is for block and fileio, a ramdisk has no device".to_owned());
     }
     if section.has("device") {
-        let kind = device.map(DeviceKind::name);
-        if let Some(kind) = kind.filter(|_| device != Some(DeviceKind::Disk)) {
-            if section.has("disk") {
-                refuse("disk", format!("is for device = \"disk\", this is {kind}"));
-            }
+        let other = device.filter(|kind| *kind != DeviceKind::Disk && section.has("disk"));
+        if let Some(kind) = other {
+            refuse("disk", format!("is for device = \"disk\", this is {}", kind.name()));
         }
         return;
     }

@@ -409,8 +409,7 @@ wwn = "iqn.2024-05.org.example:one"
 [[target.tpg]]
 luns = [{ lun = 0, storage_object = "disk0" }, 7]"#,
             ),
-            r#"s.toml:8:48: target[0].tpg[0].luns[1]: 7 is an integer, a table is needed
-  hint: such as luns = [{ lun = 0, storage_object = "disk0" }]"#,
+            r#"s.toml:8:48: target[0].tpg[0].luns[1]: 7 is an integer, a table is needed"#,
         ),
         (
             exported(r#"demo_mode = "on""#),
