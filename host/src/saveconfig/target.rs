@@ -112,7 +112,15 @@ impl Context<'_> {
     fn target_parameters(&self, target: &mut Object<'_>, table: &mut Table) {
         let group = Group::TargetParameter;
         let known = Known { group, unset: &|_| None, all: self.options.all };
-        let parameters = settings::take(target, "parameters");
+        let (parameters, elsewhere): (Vec<Setting>, Vec<Setting>) =
+            settings::take(target, "parameters").into_iter().partition(|each| {
+                let cpu = each.value.parse::<i64>().unwrap_or_default();
+                each.name != "cmd_completion_affinity" || cpu < 1
+            });
+        if !elsewhere.is_empty() {
+            let note = "the machine of a spec has one CPU unless it says: left out";
+            target.note_at("parameters.cmd_completion_affinity", note);
+        }
         for (key, value) in known.keep(parameters, target).entries {
             table.set(&key, value);
         }
