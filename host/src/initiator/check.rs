@@ -111,7 +111,9 @@ fn parse_portal(portal: &str) -> Option<(SocketAddr, Option<u16>)> {
 fn list(link: &mut Link<'_>, expected: &[ExpectedLun]) -> Result<(), Failure> {
     let len = scsi::report_luns_len(expected.len());
     let data = insist(link, 0, "REPORT LUNS", &scsi::report_luns(len), number(len))?;
-    compare_lists(&scsi::parse_luns(&data), expected)
+    let mut listed = scsi::parse_luns(&data);
+    listed.sort_unstable();
+    compare_lists(&listed, expected)
 }
 
 /// An initiator must see all that was asked for, and nothing else.
