@@ -80,6 +80,18 @@ impl Lunlab {
         self.args(["spec.toml"])
     }
 
+    /// Puts a file with this text into its directory that nobody else may read: a secret.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn secret(self, name: &str, text: &str) -> Self {
+        let path = self.directory.path().join(name);
+        fs::write(&path, text).expect("write a secret");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("close the file");
+        self
+    }
+
     /// Sets an environment variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {

@@ -4,17 +4,21 @@
 //!   started to be watched as [`Running`], or held as an iSCSI target, [`Held`].
 //! - [`Leftovers`] remembers the processes and ports of a run and says which outlived it.
 //! - [`boots`] keeps more machines from booting at once than the host can bear.
-//! - [`tools`] are the programs of others that the tests drive.
+//! - [`tools`] are the programs of others that the tests drive, [`clients`] those that are initiators;
+//!   [`ports`] are free ones for portals.
 //!
 //! Nothing here sleeps: waits are for a line, a process's end or a condition of the kernel's, and
 //! each has a deadline. What fails says why: standard error, and the console's last lines.
 
 pub mod boots;
+pub mod clients;
 mod command;
 mod finished;
 mod held;
 pub mod kernels;
 mod leftovers;
+pub mod ports;
+mod rendezvous;
 pub mod rtslib;
 mod running;
 pub mod tools;
@@ -24,6 +28,7 @@ pub use command::{Lunlab, write_program};
 pub use finished::{Finished, Verdict};
 pub use held::Held;
 pub use leftovers::{Leftovers, Process, descendants};
+pub use rendezvous::{Rendezvous, Standstill};
 pub use running::Running;
 pub use watched::Watched;
 

@@ -142,7 +142,7 @@ impl Running {
         Finished::new(status, stdout, stderr, Arc::clone(&self.directory))
     }
 
-    fn story(&self) -> String {
+    pub(crate) fn story(&self) -> String {
         let (stdout, stderr) = (self.watched.stdout.text(), self.watched.stderr.text());
         let console = console_tail(self.directory.path());
         format!("--- stdout\n{stdout}\n--- stderr\n{stderr}\n--- console\n{console}")

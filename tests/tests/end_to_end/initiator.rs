@@ -2,12 +2,12 @@
 //! and one of the tests' own.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::Duration;
 
-use lunlab_tests::{Held, Lunlab, Watched, boots, program, tools};
+use lunlab_tests::clients::Ours;
+use lunlab_tests::{Held, Lunlab, Watched, boots, tools};
 
 use crate::plain_initiator::Session;
 
@@ -241,7 +241,7 @@ fn their_rate(depth: u32, url: &str) -> f64 {
     average.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
 }
 
-/// What lunlab's initiator measures, in operations per second: its process, with a job in a file.
+/// What lunlab's initiator measures, in operations per second.
 fn randread(held: &Held, depth: u32, seconds: f64) -> f64 {
     let job = serde_json::json!({
         "job": "randread",
@@ -249,19 +249,9 @@ fn randread(held: &Held, depth: u32, seconds: f64) -> f64 {
         "lun": 0, "block_size": 4096, "queue_depth": depth, "seconds": seconds,
         "region_bytes": 16 << 20,
     });
-    let path = held.running().directory().path().join("job.json");
-    fs::write(&path, format!("{job}\n")).expect("write the job");
-    let mut command = tools::command("timeout");
-    command.arg(TOOL.as_secs().to_string()).arg(program()).arg("initiator");
-    let job = File::open(path).expect("open the job");
-    let output = command.stdin(job).output().expect("run the initiator");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{said}");
-    let mut reports = said
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a report is JSON"));
-    let measured = reports.rfind(|report| report["report"] == "measured");
-    measured.and_then(|report| report["iops"].as_f64()).unwrap_or_else(|| panic!("{said}"))
+    let ours = Ours::run(&job);
+    let measured = ours.done().report("measured");
+    measured.and_then(|report| report["iops"].as_f64()).unwrap_or_else(|| panic!("{ours:#?}"))
 }
 
 /// Whether the two rates are within 15 % of each other: the ratio's median over pairs of runs, in
