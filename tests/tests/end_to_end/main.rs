@@ -4,9 +4,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod access;
 mod cli;
 mod image;
 mod initiator;
+mod integrity;
 mod interrupts;
 mod kernels;
 mod leftovers;
@@ -14,6 +16,7 @@ mod plain_initiator;
 mod results;
 mod run;
 mod saveconfig;
+mod secrets;
 mod specs;
 mod transports;
 mod verdicts;
