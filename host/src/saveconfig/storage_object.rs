@@ -114,6 +114,7 @@ impl StorageObjects {
             table.set(&key, value);
         }
         let attributes = settings::take(&mut object, "attributes");
+        let attributes = as_model(&name, attributes, &object, &mut table);
         let on_device = self.holding(plugin, &name, &attributes, &mut object, &mut table, options);
         let serial = object.text("wwn").filter(|serial| !serial.is_empty());
         table.set_some("serial", serial.and_then(|serial| self.serial(serial, &object)));
@@ -348,6 +349,25 @@ fn note_size(size: u64, object: &Object<'_>) {
     object.note_at("size", format!("the file does not say how large it is: {}", format_size(size)));
 }
 
+/// A name that is too long for a model: the kernel cuts it, a spec says what is left of it.
+fn as_model(
+    name: &str,
+    attributes: Vec<Setting>,
+    object: &Object<'_>,
+    table: &mut Table,
+) -> Vec<Setting> {
+    let (alias, rest): (Vec<_>, Vec<_>) = attributes
+        .into_iter()
+        .partition(|each| each.name == "emulate_model_alias" && name.len() > MODEL_ALIAS);
+    if alias.iter().any(|each| each.value != "0") {
+        let product: String = name.chars().take(MODEL_ALIAS).collect();
+        let note = format!("the name is too long for a model, the kernel cuts it to {product}");
+        object.note_at("attributes.emulate_model_alias", note);
+        table.set("product", product);
+    }
+    rest
+}
+
 fn set_attributes(
     plugin: Plugin,
     on_device: bool,
@@ -358,7 +378,11 @@ fn set_attributes(
 ) {
     let of_the_device =
         |setting: &Setting| on_device && OF_THE_DEVICE.contains(&setting.name.as_str());
-    let attributes: Vec<_> = attributes.into_iter().filter(|s| !of_the_device(s)).collect();
+    // Formatting is an act and no state: what is saved of it is always 0.
+    let attributes: Vec<_> = attributes
+        .into_iter()
+        .filter(|setting| !of_the_device(setting) && setting.name != "pi_prot_format")
+        .collect();
     let buffered = !attributes
         .iter()
         .any(|setting| setting.name == "emulate_write_cache" && setting.value == "0");
@@ -370,6 +394,10 @@ fn set_attributes(
         table.set("allow_unknown_attributes", true);
     }
 }
+
+/// What INQUIRY has room for when the name of a storage object is its model, in bytes
+/// (`dev_set_t10_wwn_model_alias`).
+const MODEL_ALIAS: usize = 15;
 
 /// What enabling sets by backstore (`fd_configure_device`, `rd_configure_device` and
 /// `target_configure_device`).
