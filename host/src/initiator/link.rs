@@ -125,7 +125,7 @@ impl<'a> Link<'a> {
         limits: &'a Limits,
     ) -> Result<Self, Failure> {
         target.check()?;
-        library.loaded().serves(target)?;
+        library.loaded().offers(target.data_digest)?;
         let attempted = format!("log in to {} at {}", target.iqn, target.portal);
         let terms = Terms {
             initiator: &target.initiator,

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::access::Digest;
-use super::job::{Endpoint, Failure, FailureKind, Job, LineError, Report, read_message, to_line};
+use super::job::{Failure, FailureKind, Job, LineError, Report, read_message, to_line};
 
 /// Reports that may wait to be taken; then the child waits.
 const QUEUE: usize = 256;
@@ -36,9 +36,9 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Whether jobs at this endpoint can be done: an error is the environment's.
-    pub fn serves(&self, endpoint: &Endpoint) -> Result<(), Failure> {
-        if self.data_digest || endpoint.data_digest != Digest::Crc32c {
+    /// Whether it can ask for such a digest of data: an error is the environment's.
+    pub fn offers(&self, data_digest: Digest) -> Result<(), Failure> {
+        if self.data_digest || data_digest != Digest::Crc32c {
             return Ok(());
         }
         let cause = format!("{} has no iscsi_set_data_digest", self.library);
@@ -268,7 +268,7 @@ fn forward(stdout: ChildStdout, reports: &SyncSender<Result<Received, LineError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::initiator::Check;
+    use crate::initiator::{Check, Endpoint};
 
     const LONG: Duration = Duration::from_secs(20);
     const READY: &str = r#"echo '{"report":"ready","library":"fake"}'"#;
@@ -359,14 +359,12 @@ mod tests {
     #[test]
     fn a_library_without_data_digests_is_the_environments_fault_when_one_is_asked_for() {
         let old = Loaded { library: "/usr/lib/libiscsi.so.7.0.0".into(), data_digest: false };
-        let plain = Endpoint::new("127.0.0.1:1".parse().unwrap(), "iqn.x");
-        let digested = Endpoint { data_digest: Digest::Crc32c, ..plain.clone() };
-        assert_eq!(old.serves(&plain), Ok(()));
-        let failure = old.serves(&digested).unwrap_err();
+        assert_eq!(old.offers(Digest::Any), Ok(()));
+        let failure = old.offers(Digest::Crc32c).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Environment);
         assert!(failure.cause.contains("libiscsi.so.7.0.0"), "{failure}");
         assert!(failure.hint().unwrap().contains("1.19"));
-        assert_eq!(Loaded { data_digest: true, ..old }.serves(&digested), Ok(()));
+        assert_eq!(Loaded { data_digest: true, ..old }.offers(Digest::Crc32c), Ok(()));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use crate::initiator::{
     Secret,
 };
 use crate::spec::{
-    Acl, Chap, DemoMode, DiskContent, IscsiDigest, IscsiRandread, SeenLun, Spec, StorageObject,
-    Target, Tpg,
+    AccessState, Acl, Benchmark, Chap, DemoMode, DiskContent, IscsiDigest, IscsiRandread, SeenLun,
+    Spec, StorageObject, Target, Tpg,
 };
 use crate::target::Provisioning;
 
@@ -22,23 +22,25 @@ pub struct NamedCheck {
     pub check: Check,
 }
 
-/// A check of every enabled TPG, for each initiator that has an ACL, or for one that has none.
+/// A check of every enabled TPG, for each initiator that has an ACL, or for one that has none. By
+/// the first portal of the TPG; the first of these initiators comes by its other portals as well.
 #[must_use]
 pub fn checks(spec: &Spec, provisioning: &Provisioning) -> Vec<NamedCheck> {
     let mut checks = Vec::new();
     for target in spec.iscsi_targets() {
         for tpg in target.tpgs.iter().filter(|tpg| tpg.enable) {
-            let Some(address) = provisioning.address(spec, &target.wwn, tpg.tag, 0) else {
-                continue;
-            };
             let mut initiators: Vec<Option<&Acl>> = tpg.acls.iter().map(Some).collect();
             if tpg.demo_mode != DemoMode::Off && tpg.acl(DEFAULT_NAME).is_none() {
                 initiators.push(None);
             }
-            for acl in initiators {
-                let name = check_name(target, tpg, acl);
-                let check = check(spec, target, tpg, acl, address.host);
-                checks.push(NamedCheck { name, check });
+            let address = |n| provisioning.address(spec, &target.wwn, tpg.tag, n);
+            for (n, address) in (0..).map_while(|n| Some((n, address(n)?))) {
+                let initiators = initiators.iter().take(if n == 0 { usize::MAX } else { 1 });
+                checks.extend(initiators.map(|acl| {
+                    let of = check_name(target, tpg, *acl);
+                    let name = if n == 0 { of } else { format!("{of} by {}", address.host) };
+                    NamedCheck { name, check: check(spec, target, tpg, *acl, address.host) }
+                }));
             }
         }
     }
@@ -86,9 +88,21 @@ fn expected_lun(spec: &Spec, seen: &SeenLun<'_>) -> ExpectedLun {
     ExpectedLun {
         read_only: !seen.writable,
         contents: contents(spec, object),
+        ready: is_ready(object, seen.lun.alua_group.as_deref()),
         serial: object.serial.clone(),
         ..ExpectedLun::new(u16::from(seen.number), object.size)
     }
+}
+
+/// Whether a LUN in this ALUA group takes more than a few commands (SPC-4 5.15.2.4).
+fn is_ready(object: &StorageObject, group: Option<&str>) -> bool {
+    let group = object.alua_groups.iter().find(|each| Some(each.name.as_str()) == group);
+    group.is_none_or(|group| match group.access_state {
+        AccessState::ActiveOptimized
+        | AccessState::ActiveNonoptimized
+        | AccessState::LbaDependent => true,
+        AccessState::Standby | AccessState::Unavailable | AccessState::Offline => false,
+    })
 }
 
 /// What may be done with what a storage object holds: an image file of the user's is not ours to overwrite.
@@ -101,6 +115,15 @@ fn contents(spec: &Spec, object: &StorageObject) -> Contents {
         (true, true) => Contents::Kept,
         (true, false) => Contents::Disposable,
     }
+}
+
+/// The most that any job asks of the library that our initiator loads: digests of data.
+#[must_use]
+pub fn data_digest(spec: &Spec) -> Digest {
+    let wanted = spec.benchmarks.iter().any(|benchmark| {
+        matches!(benchmark, Benchmark::IscsiRandread(asked) if asked.data_digest == IscsiDigest::Crc32c)
+    });
+    if wanted { Digest::Crc32c } else { Digest::Any }
 }
 
 /// The job of a random read; `None` without a LUN for it.
@@ -122,7 +145,10 @@ pub fn randread(
     Some(Randread {
         target: endpoint,
         lun: u16::from(seen.number),
-        contents: contents(spec, seen.storage_object),
+        contents: match contents(spec, seen.storage_object) {
+            Contents::Disposable if !seen.writable => Contents::Kept,
+            contents => contents,
+        },
         block_size: u32::try_from(asked.block_size).ok()?,
         queue_depth: u32::from(asked.queue_depth),
         seconds: f64::from(asked.seconds),

@@ -3,13 +3,14 @@
 
 use crate::error::Error;
 use crate::guardian::{Guardian, own_command};
-use crate::initiator::{Initiator, Job};
+use crate::initiator::{Digest, Initiator, Job};
 use crate::portal::{self, Asked, PortalAddress, Portals};
 use crate::qemu::disk::Drive;
 use crate::qemu::{command_line, process, qmp, trial};
 use crate::run::command;
 use crate::run::conductor::{Ask, HostCommand};
 use crate::run::happening::{Ended, What};
+use crate::run::jobs::data_digest;
 use crate::run::plan::Plan;
 use crate::run::queue::Reporter;
 use crate::run::segment;
@@ -109,7 +110,8 @@ impl Machine {
         let on_arrival = on_arrival(reporter, &control, &portals);
         (ready.listen)(token, on_arrival)?;
         // The library must be there before anything boots: without it nothing can be measured.
-        let initiator = initiator.map(|starting| starting.ready(reporter)).transpose()?;
+        let ready_for = |starting: Starting| starting.ready(data_digest(&plan.spec), reporter);
+        let initiator = initiator.map(ready_for).transpose()?;
         let spawned = Instant::now();
         let qemu = process::spawn(&argv, ready.inherited, directory, guardian)?;
         let mut reaped = vec![reap_qemu(qemu, listeners, reporter)?];
@@ -422,9 +424,10 @@ impl Starting {
         Initiator::spawn(guardian.guard(&mut command)).map(Self).map_err(initiator_error)
     }
 
-    fn ready(self, reporter: &Reporter) -> Result<Sender<Job>, Error> {
+    fn ready(self, data_digest: Digest, reporter: &Reporter) -> Result<Sender<Job>, Error> {
         let mut initiator = self.0;
-        initiator.ready(INITIATOR).map_err(initiator_error)?;
+        let loaded = initiator.ready(INITIATOR).map_err(initiator_error)?;
+        loaded.offers(data_digest).map_err(|failure| initiator_error(failure.into()))?;
         let (jobs, next) = std::sync::mpsc::channel::<Job>();
         let reporter = reporter.clone();
         thread("initiator", move || {
