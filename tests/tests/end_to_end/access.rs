@@ -399,3 +399,100 @@ fn our_initiator_checks_what_an_initiator_sees(lab: &Lab) {
     let portal = json!({ "portal": lab.second[1] });
     lab.check("many", &portal, &json!([{ "lun": 0, "bytes": 4 * MIB }])).done();
 }
+
+/// What a run of its own does with all that: protected and inaccessible LUNs, a target that insists
+/// on digests, a second portal, credentials that are right, and at last some that are wrong.
+fn a_run_spec([first, second]: [u16; 2]) -> String {
+    let views = name("views");
+    let randread =
+        |keys: &str| format!("[[benchmark]]\nworkload = \"iscsi-randread\"\nseconds = 1\n{keys}\n");
+    let one_way = format!("target = \"{}\"\ninitiator = \"{ALICE}\"", name("one-way"));
+    let wrong = r#"chap = { userid = "alice", password_file = "target.secret" }"#;
+    [
+        format!(
+            r#"
+[[storage_object]]
+name = "plain"
+backstore = "ramdisk"
+size = "4M"
+[[storage_object]]
+name = "standby"
+backstore = "ramdisk"
+size = "2M"
+alua_group = [{{ name = "there", id = 16, access_state = "standby", access_type = "implicit" }}]
+[[target]]
+wwn = "{views}"
+[[target.tpg]]
+tag = 1
+portals = ["127.0.0.1:{first}", "[::1]:{second}"]
+parameters = {{ HeaderDigest = "CRC32C" }}
+luns = [
+    {{ lun = 0, storage_object = "plain" }},
+    {{ lun = 4, storage_object = "standby", alua_group = "there" }},
+]
+[[target.tpg.acl]]
+initiator = "{ALICE}"
+mapped_luns = [{{ mapped_lun = 0, lun = 0, write_protect = true }}, {{ mapped_lun = 5, lun = 4 }}]
+[[target]]
+wwn = "{protected}"
+[[target.tpg]]
+tag = 1
+luns = [{{ lun = 0, storage_object = "plain" }}]
+[[target.tpg.acl]]
+initiator = "{ALICE}"
+chap = {{ userid = "alice", password_file = "alice.secret" }}
+"#,
+            protected = name("one-way"),
+        ),
+        randread(&format!("target = \"{views}\"\nlun = 0\nheader_digest = \"crc32c\"")),
+        randread(&one_way),
+        randread(&format!("{one_way}\n{wrong}")),
+    ]
+    .concat()
+}
+
+#[test]
+fn a_run_logs_in_as_the_spec_has_it_and_says_what_was_refused() {
+    let lunlab = Lunlab::run()
+        .secret("alice.secret", "alice-secret-1\n")
+        .secret("target.secret", "target-secret-2\n")
+        .spec(&a_run_spec(ports::free()));
+    let finished = lunlab.finish();
+    let verdict = finished.verdict("fail", 1);
+    assert!(verdict.reason.contains("authentication failed (login status 0x0201)"), "{verdict:#?}");
+    let result = finished.result();
+    let benchmarks = result["benchmarks"].as_array().unwrap();
+    let measured = |n: usize| benchmarks[n]["metrics"].to_string().contains("iops");
+    assert_eq!([0, 1, 2].map(measured), [true, true, false], "{benchmarks:#?}");
+    let told = result.to_string();
+    for words in ["read but not written: it is read-only", "it is not ready", "by [::1]:"] {
+        assert!(told.contains(words), "no {words:?} in\n{told}");
+    }
+    assert!(!told.contains("secret-1") && !told.contains("secret-2"), "{told}");
+}
+
+#[test]
+fn a_data_digest_is_used_or_missed_before_anything_boots() {
+    let benchmark = "[[benchmark]]\nworkload = \"iscsi-randread\"\ndata_digest = \"crc32c\"\n";
+    let target = r#"
+[[storage_object]]
+name = "plain"
+backstore = "ramdisk"
+size = "4M"
+[[target]]
+wwn = "iqn.2026-01.org.lunlab.test:plain"
+[[target.tpg]]
+tag = 1
+luns = [{ lun = 0, storage_object = "plain" }]
+"#;
+    let idle = Ours::run(&json!({ "job": "check", "luns": [] }));
+    let ready = idle.report("ready").unwrap();
+    let finished = Lunlab::run().spec(&format!("{target}{benchmark}seconds = 1\n")).finish();
+    if ready["data_digest"] == true {
+        finished.verdict("pass", 0);
+    } else {
+        let library = ready["library"].as_str().unwrap();
+        finished.verdict("environment", 3);
+        finished.shows("iscsi_set_data_digest").shows(library).shows("nothing was started");
+    }
+}

@@ -242,6 +242,9 @@ fn complaints_and_what_would_be_run_do_not_quote_secrets() {
     dry.exits(0).shows("qemu-system");
     let search = Search::new(&canary, dry.directory().path());
     search.not_said_by(&dry);
+    let plan = command(&["check", "--plan"], &text).finish();
+    plan.exits(0).shows("auth/password");
+    search.not_said_by(&plan);
 
     // In the spec itself, which is copied.
     let inline =
