@@ -2,7 +2,8 @@
 //!
 //! Everything that boots is interleaved, so that a host that becomes slower does so for all of it:
 //! each round boots the floor (the same machine whose `/init` powers off at once), then runs
-//! `lunlab run` without benchmarks, then the recipe with dracut where that is installed.
+//! `lunlab run` without benchmarks, then the recipe with dracut where that is installed, and then
+//! targets set up by rtslib and by lunlab.
 //!
 //! A figure that misses its goal is shown with by how much; only what fails to run fails this
 //! program.
@@ -12,6 +13,7 @@ mod figures;
 mod floor;
 mod image;
 mod machine;
+mod rtslib;
 mod whole_run;
 
 use figures::{Figure, Goal, Report, Samples};
@@ -138,6 +140,7 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
     say("building images");
     image::measure(&subject, arguments.rounds, &mut report)?;
     let mut recipe = dracut::prepare(&subject, &mut report)?;
+    let mut beside = rtslib::Beside::prepare()?;
     let mut boots = Boots::default();
     for round in 1..=arguments.rounds {
         say(&format!("round {round} of {}", arguments.rounds));
@@ -152,9 +155,11 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
             }
             None => {}
         }
+        beside.measure(&subject)?;
     }
     boots.check(&subject)?;
     boots.report(&mut report);
+    beside.report(&mut report);
     let _nobody_reads = std::io::stdout().write_all(report.to_string().as_bytes());
     if let Some(path) = &arguments.json {
         std::fs::write(path, format!("{:#}\n", report.to_json()))

@@ -31,9 +31,14 @@ impl Run {
 
 /// Runs it once; a run that does not pass measures nothing.
 pub(crate) fn measure(subject: &Subject) -> Result<Run, Failure> {
+    measure_spec(subject, subject.spec)
+}
+
+/// Runs another spec once.
+pub(crate) fn measure_spec(subject: &Subject, text: &str) -> Result<Run, Failure> {
     let scratch = tempfile::tempdir()?;
     let spec = scratch.path().join("spec.toml");
-    std::fs::write(&spec, subject.spec)?;
+    std::fs::write(&spec, text)?;
     let mut command = Command::new(&subject.lunlab);
     command
         .args(["run", "--format", "json", "--results"])
