@@ -16,6 +16,7 @@ mod secret;
 mod settings;
 mod storage_object;
 mod target;
+mod write;
 #[cfg(test)]
 mod tests;
 
