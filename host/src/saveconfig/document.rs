@@ -115,6 +115,35 @@ impl Table {
         }
     }
 
+    /// Takes a key out, or one of its inline table: that as well once it is empty. Says whether
+    /// there was one.
+    pub(super) fn remove(&mut self, key: &str, inner: Option<&str>) -> bool {
+        let Some(index) = self.entries.iter().position(|(known, _)| known == key) else {
+            return false;
+        };
+        if let (Some(inner), Some((_, Item::Inline(entries)))) =
+            (inner, self.entries.get_mut(index))
+        {
+            let before = entries.len();
+            entries.retain(|(known, _)| known != inner);
+            if !entries.is_empty() {
+                return entries.len() < before;
+            }
+        }
+        self.entries.remove(index);
+        true
+    }
+
+    /// Its name, without brackets.
+    pub(super) fn name(&self) -> &'static str {
+        self.header.trim_matches(['[', ']'])
+    }
+
+    /// Whether there may be several of it.
+    pub(super) fn repeats(&self) -> bool {
+        self.header.starts_with("[[")
+    }
+
     /// Whether a key was set.
     pub(super) fn has(&self, key: &str) -> bool {
         self.entries.iter().any(|(known, _)| known == key)

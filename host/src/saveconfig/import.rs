@@ -8,6 +8,7 @@ use super::document::Table;
 use super::extension::Extension;
 use super::reader::{Note, Notes, Object};
 use super::secret::{SavedSecret, Secrets, chap};
+use super::settle::settle;
 use super::storage_object::StorageObjects;
 use super::target::{self, Surroundings};
 use crate::spec::Network;
@@ -89,6 +90,7 @@ pub fn import(text: &str, options: &Options) -> Result<Imported, ImportError> {
     let tables = Object::new(String::new(), &value, &notes)
         .map(|root| tables(root, options, &mut secrets))
         .unwrap_or_default();
+    let tables = settle(tables, &notes);
     let mut spec = "# Imported by lunlab from a saveconfig.json.\n".to_owned();
     tables.iter().for_each(|table| spec += &format!("\n{table}"));
     Ok(Imported { spec, notes: notes.into_vec(), secrets: secrets.into_vec() })

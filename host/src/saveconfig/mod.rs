@@ -14,11 +14,12 @@ mod reader;
 mod round_trip;
 mod secret;
 mod settings;
+mod settle;
 mod storage_object;
 mod target;
-mod write;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use export::{Chosen, Exported, export};
 pub use import::{ImportError, Imported, Options, import};

@@ -23,6 +23,9 @@ const NAA_DIGITS: usize = 25;
 /// The longest serial (INQUIRY_VPD_SERIAL_LEN less a newline and a NUL).
 const SERIAL_MAX: usize = 252;
 
+/// The largest ramdisk: LIO counts its pages in an `int`.
+const RAMDISK_MAX: u64 = ((1 << 31) - 1) * 4096;
+
 /// Where an exported file says that files are: in a guest, where they begin empty anyway.
 const GUEST_FILES: &str = "/run/lunlab/";
 
@@ -186,7 +189,7 @@ impl StorageObjects {
         let unit = block_size(attributes).max(if plugin == Plugin::Ramdisk { 4096 } else { 512 });
         // rtslib gives the size of a block device as 0.
         let told = object.number("size").filter(|size| *size != 0);
-        let size = size(told, unit, object, options);
+        let size = size(told, unit, plugin, object, options);
         match plugin {
             Plugin::Ramdisk => {
                 table.set("size", format_size(size));
@@ -327,8 +330,15 @@ fn block_size(attributes: &[Setting]) -> u64 {
 }
 
 /// The size a spec can have that is nearest to the saved one.
-fn size(told: Option<u64>, unit: u64, object: &Object<'_>, options: &Options) -> u64 {
+fn size(
+    told: Option<u64>,
+    unit: u64,
+    plugin: Plugin,
+    object: &Object<'_>,
+    options: &Options,
+) -> u64 {
     let (least, most) = (*STORAGE_OBJECT_SIZE.start(), *STORAGE_OBJECT_SIZE.end());
+    let most = if plugin == Plugin::Ramdisk { most.min(RAMDISK_MAX) } else { most };
     let wanted = told.unwrap_or(options.disk_size);
     let size = wanted.clamp(least, most).next_multiple_of(unit);
     if told.is_some_and(|told| told != size) {

@@ -226,19 +226,15 @@ impl Context<'_> {
             settings::remove(&mut attributes, "cache_dynamic_acls");
         }
         let acls = tpg.objects("node_acls");
-        let mut acl_tables = Vec::new();
         let mut initiators = Vec::new();
-        let mut credentials = false;
-        for (index, acl) in acls.into_iter().enumerate() {
+        let acls = acls.into_iter().enumerate().filter_map(|(index, acl)| {
             let owner = format!("{owner}-acl{index}");
-            let acl = self.acl(&owner, acl, authentication, luns, &mut initiators);
-            if let Some((table, has_credentials)) = acl {
-                credentials |= has_credentials;
-                acl_tables.push(table);
-            }
-        }
+            self.acl(&owner, acl, authentication, luns, &mut initiators)
+        });
+        let acls: Vec<_> = acls.collect();
         let own = chap(tpg, "chap_", owner, self.secrets, authentication);
-        credentials |= own.is_some();
+        let credentials = own.is_some() || acls.iter().any(|acl| acl.table.has("chap"));
+        let acl_tables = with_credentials(acls, authentication && credentials, tpg);
         let listening = tpg.objects("portals");
         let Some(table) = tables.first_mut() else { return };
         table.set("portals", portals(listening, self.own_address));
@@ -295,7 +291,7 @@ impl Context<'_> {
         }
     }
 
-    /// One ACL's table, and whether it has credentials.
+    /// One ACL.
     fn acl(
         &mut self,
         owner: &str,
@@ -303,7 +299,7 @@ impl Context<'_> {
         tpg_authenticates: bool,
         luns: &[u8],
         initiators: &mut Vec<String>,
-    ) -> Option<(Table, bool)> {
+    ) -> Option<SavedAcl> {
         let saved = acl.text("node_wwn").unwrap_or_default();
         let initiator = iscsi_name(&saved, "node_wwn", &acl)?;
         if initiators.contains(&initiator) {
@@ -314,19 +310,18 @@ impl Context<'_> {
         let attributes = settings::take(&mut acl, "attributes");
         let asked = attributes.iter().find(|setting| setting.name == "authentication");
         let authenticates = match asked.map(|setting| setting.value.as_str()) {
-            Some("0") => false,
-            Some("1") => true,
-            _ => tpg_authenticates,
+            Some("0") => Some(false),
+            Some("1") => Some(true),
+            _ => None,
         };
+        let asked_for = authenticates.unwrap_or(tpg_authenticates);
         let mut table = Table::new("[[target.tpg.acl]]");
-        table.set("initiator", initiator);
+        table.set("initiator", initiator.as_str());
         table.set("mapped_luns", mapped_luns(&mut acl, luns));
         let depth = acl.number("tcq_depth").and_then(|depth| u16::try_from(depth).ok());
         table.set_some("cmdsn_depth", depth.filter(|depth| (1..=512).contains(depth)));
         table.set_some("tag", acl.text("tag").filter(|tag| AclTag::new(tag).is_ok()));
-        let chap = chap(&mut acl, "chap_", owner, self.secrets, authenticates);
-        let has_credentials = chap.is_some();
-        table.set_some("chap", chap);
+        table.set_some("chap", chap(&mut acl, "chap_", owner, self.secrets, asked_for));
         let group = Group::AclAttribute;
         let known = Known { group, unset: &|_| None, all: self.options.all };
         let kept = known.keep(attributes, &acl);
@@ -335,40 +330,66 @@ impl Context<'_> {
             table.set("allow_unknown_attributes", true);
         }
         acl.finish();
-        Some((table, has_credentials))
+        Some(SavedAcl { initiator, authenticates, table })
     }
 }
 
+/// An ACL, and what its own attribute says of credentials.
+struct SavedAcl {
+    initiator: String,
+    authenticates: Option<bool>,
+    table: Table,
+}
+
+/// Leaves out those that are asked for credentials and have none, as they let nobody in.
+fn with_credentials(acls: Vec<SavedAcl>, tpg_authenticates: bool, tpg: &Object<'_>) -> Vec<Table> {
+    let kept = acls.into_iter().filter(|acl| {
+        let asked = acl.authenticates.unwrap_or(tpg_authenticates);
+        let lets_in = !asked || acl.table.has("chap");
+        if !lets_in {
+            let message = "is asked for credentials and has none, so that it cannot log in";
+            tpg.note_at("node_acls", format!("{} {message}: left out", acl.initiator));
+        }
+        lets_in
+    });
+    kept.map(|acl| acl.table).collect()
+}
+
 fn mapped_luns(acl: &mut Object<'_>, luns: &[u8]) -> Item {
-    let mut taken: Vec<(u64, Item)> = Vec::new();
+    let mut taken: Vec<(u8, u8)> = Vec::new();
+    let mut items = Vec::new();
     for mut mapped in acl.objects("mapped_luns") {
-        let (number, lun) = (mapped.number("index"), mapped.number("tpg_lun"));
+        let byte = |number: Option<u64>| number.and_then(|number| u8::try_from(number).ok());
+        let (number, lun) = (byte(mapped.number("index")), byte(mapped.number("tpg_lun")));
         let write_protect = mapped.flag("write_protect").unwrap_or(false);
         drop_alias(&mut mapped);
         // Written by rtslib as None.
         let _tag = mapped.take("tag");
-        let exported = lun.filter(|lun| luns.iter().any(|known| u64::from(*known) == *lun));
-        let free = |n: &u64| *n < 256 && taken.iter().all(|(known, _)| known != n);
-        match (number.filter(free), exported) {
+        let free = |number: &u8| taken.iter().all(|(known, _)| known != number);
+        let exported = |lun: &u8| luns.contains(lun);
+        match (number.filter(free), lun.filter(exported)) {
+            (Some(_), Some(lun)) if taken.iter().any(|(_, known)| *known == lun) => {
+                mapped.note_at("tpg_lun", "mapped to this initiator already: left out");
+            }
             (Some(number), Some(lun)) => {
-                let mut entries = vec![
-                    (
-                        "mapped_lun".to_owned(),
-                        Item::Integer(i64::from(u8::try_from(number).unwrap_or(0))),
-                    ),
-                    ("lun".to_owned(), Item::Integer(i64::from(u8::try_from(lun).unwrap_or(0)))),
-                ];
-                if write_protect {
-                    entries.push(("write_protect".to_owned(), true.into()));
-                }
-                taken.push((number, Item::Inline(entries)));
-                mapped.finish();
+                taken.push((number, lun));
+                items.push(mapped_lun(number, lun, write_protect));
             }
             (None, _) => mapped.note_at("index", "not 0 to 255, or taken: left out"),
             (_, None) => mapped.note_at("tpg_lun", "no LUN that was carried over: left out"),
         }
+        mapped.finish();
     }
-    Item::List(taken.into_iter().map(|(_, item)| item).collect())
+    Item::List(items)
+}
+
+fn mapped_lun(number: u8, lun: u8, write_protect: bool) -> Item {
+    let mut entries =
+        vec![("mapped_lun".to_owned(), number.into()), ("lun".to_owned(), lun.into())];
+    if write_protect {
+        entries.push(("write_protect".to_owned(), true.into()));
+    }
+    Item::Inline(entries)
 }
 
 /// The names of symbolic links in configfs: rtslib draws ten hexadecimal digits, which mean

@@ -47,7 +47,8 @@ mod tests {
     fn a_file_is_its_owners_and_replaced_only_by_force() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("saveconfig.json");
-        let export = |name: &str| Exported { document: json!({ "b": name, "a": 1 }), notes: vec![] };
+        let export =
+            |name: &str| Exported { document: json!({ "b": name, "a": 1 }), notes: vec![] };
         export("one").write(&path, false).unwrap();
         let text = "{\n  \"a\": 1,\n  \"b\": \"one\"\n}\n";
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
@@ -61,6 +62,9 @@ mod tests {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         let nowhere = directory.path().join("no/such");
-        assert_eq!(export("x").write(&nowhere, false).unwrap_err().category(), Category::Environment);
+        assert_eq!(
+            export("x").write(&nowhere, false).unwrap_err().category(),
+            Category::Environment
+        );
     }
 }
