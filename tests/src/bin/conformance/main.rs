@@ -6,6 +6,8 @@
 
 mod arguments;
 mod baseline;
+#[cfg(test)]
+mod docs;
 mod interruption;
 mod listing;
 mod machine;
@@ -70,6 +72,9 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let mut judged = Vec::new();
     for backstore in &suite.backstores {
         let state = backstore.state();
+        let seen = Baseline { about: Vec::new(), outcomes: state.outcomes.clone() };
+        // In the baseline's form, to be looked at beside it.
+        write_file(&output.join(&backstore.name).join("outcomes.txt"), &seen.to_string())?;
         let file = baseline_file(&home, baselines.as_deref(), &state, &backstore.name);
         judged.push(judge(arguments, &backstore.name, state, file)?);
     }
@@ -139,10 +144,13 @@ fn judge(
     }
     let (judged, written) = judged.updated(&arguments.filter);
     if let Some((file, text)) = written {
-        let directory = file.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(directory)
-            .and_then(|()| fs::write(&file, text))
-            .map_err(|error| format!("write {}: {error}", file.display()))?;
+        write_file(&file, &text)?;
     }
     Ok(judged)
+}
+
+fn write_file(file: &Path, text: &str) -> Result<(), Failure> {
+    fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))
+        .and_then(|()| fs::write(file, text))
+        .map_err(|error| format!("write {}: {error}", file.display()).into())
 }

@@ -99,14 +99,22 @@ pub(crate) fn classify(end: End, stdout: &str, xml: Option<&str>) -> Outcome {
 }
 
 fn passed_or_skipped(stdout: &str) -> Outcome {
-    let skips: BTreeSet<String> = said_by_test(stdout)
-        .filter_map(|line| line.trim().strip_prefix("[SKIPPED]"))
-        .map(key)
-        .collect();
+    let skips: BTreeSet<String> = said_by_test(stdout).filter_map(skipped).map(key).collect();
     if skips.is_empty() {
         return Outcome::new(Verdict::Pass, "");
     }
     Outcome::new(Verdict::Skip, skips.into_iter().collect::<Vec<_>>().join("+"))
+}
+
+/// Where the tool gives up on a test without its mark for that.
+const UNMARKED: [&str; 2] = ["SWP is not changeable", "LBPRZ is clear. Skip"];
+
+/// Why something was skipped, when this line says so.
+fn skipped(line: &str) -> Option<&str> {
+    let line = line.trim();
+    let unmarked = UNMARKED.iter().any(|start| line.starts_with(start));
+    let marked = line.strip_prefix("[SKIPPED]").or(line.strip_prefix("[SKIPPING]"));
+    marked.or(unmarked.then_some(line))
 }
 
 /// What the test itself said. Before, the tool asks the target what it can, which gives a skip of
@@ -115,8 +123,10 @@ fn said_by_test(stdout: &str) -> impl Iterator<Item = &str> {
     stdout.lines().skip_while(|line| !line.is_empty())
 }
 
-/// A sentence as a key: its words in small letters, without those that say nothing.
+/// A sentence as a key: its words in small letters, without those that say nothing, and without
+/// who says so.
 fn key(sentence: &str) -> String {
+    let sentence = sentence.split(" according to ").next().unwrap_or_default();
     const EMPTY: [&str; 5] = ["is", "the", "test", "skipping", "for"];
     let words = sentence.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_ascii_lowercase);
     let words = words.filter(|word| !word.is_empty() && !EMPTY.contains(&word.as_str()));
@@ -165,6 +175,16 @@ mod tests {
         let again = "    [SKIPPED] REPORT_SUPPORTED_OPCODES is not implemented.\n";
         let reason = "report-supported-opcodes-not-implemented";
         comes_to(End::Exit(0), &format!("{again}{again}"), Some(PASS), Verdict::Skip, reason);
+        let says = "    [SKIPPED] SANITIZE OVERWRITE is not implemented according to X.\n";
+        comes_to(
+            End::Exit(0),
+            says,
+            Some(PASS),
+            Verdict::Skip,
+            "sanitize-overwrite-not-implemented",
+        );
+        let unmarked = "    SWP is not changeable\n";
+        comes_to(End::Exit(0), unmarked, Some(PASS), Verdict::Skip, "swp-not-changeable");
         let two = "    [SKIPPED] ORWRITE is not implemented.\n    [SKIPPED] A\n";
         comes_to(End::Exit(0), two, Some(PASS), Verdict::Skip, "a+orwrite-not-implemented");
     }

@@ -177,7 +177,11 @@ impl Worker<'_> {
         let spec = specs.join(&self.backstore.name).with_extension("toml");
         let results = self.suite.output.join(&self.backstore.name).join("results");
         match Machine::boot(&spec, kernel, &results) {
-            Ok(machine) => Ok(self.machine.insert(machine).url().to_owned()),
+            Ok(machine) => {
+                let url = self.machine.insert(machine).url().to_owned();
+                self.suite.progress.say(&format!("{}: {url}", self.backstore.name));
+                Ok(url)
+            }
             Err(Ending { problem, .. }) => {
                 Err(problem.unwrap_or_else(|| "there is no target".to_owned()))
             }

@@ -62,8 +62,10 @@ pub(crate) fn run(test: &Test<'_>, interruption: &Interruption) -> io::Result<Op
 fn prepare(test: &Test<'_>) -> Command {
     let mut command = tools::command("setpriv");
     command.args(["--pdeathsig", "KILL"]).arg(tools::find(TOOL)).current_dir(test.directory);
-    // The LUN is ours: tests that write may, and those that wipe it as well.
-    command.args(["--dataloss", "--allow-sanitize", "--xml", "--test", test.name]).args(test.urls);
+    // The LUN is ours: tests that write may, and those that wipe it as well. Some skips are told
+    // with all the rest only.
+    let options = ["--dataloss", "--allow-sanitize", "--xml", "--Verbose-scsi"];
+    command.args(options).args(["--test", test.name]).args(test.urls);
     command
 }
 
