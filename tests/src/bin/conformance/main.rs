@@ -20,7 +20,7 @@ mod tool;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -127,18 +127,7 @@ fn judge(
     state: State,
     file: Option<PathBuf>,
 ) -> Result<Judged, Failure> {
-    let known = match file.as_deref().map(fs::read_to_string) {
-        Some(Ok(text)) => Some(Baseline::parse(&text).map_err(|error| {
-            format!("{}: {error}", file.as_deref().unwrap_or(Path::new("")).display())
-        })?),
-        _ => None,
-    };
-    let known = match (file, known) {
-        (None, _) => Known::No,
-        (Some(file), None) => Known::Missing(file),
-        (Some(file), Some(baseline)) => Known::Read(file, baseline),
-    };
-    let judged = Judged::new(backstore, state, known, &arguments.filter);
+    let judged = Judged::new(backstore, state, read_baseline(file)?, &arguments.filter);
     if !arguments.update {
         return Ok(judged);
     }
@@ -147,6 +136,18 @@ fn judge(
         write_file(&file, &text)?;
     }
     Ok(judged)
+}
+
+fn read_baseline(file: Option<PathBuf>) -> Result<Known, Failure> {
+    let Some(file) = file else { return Ok(Known::No) };
+    match fs::read_to_string(&file) {
+        Ok(text) => match Baseline::parse(&text) {
+            Ok(baseline) => Ok(Known::Read(file, baseline)),
+            Err(error) => Err(format!("{}: {error}", file.display()).into()),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Known::Missing(file)),
+        Err(error) => Err(format!("read {}: {error}", file.display()).into()),
+    }
 }
 
 fn write_file(file: &Path, text: &str) -> Result<(), Failure> {

@@ -101,7 +101,7 @@ impl Judged {
             });
             let all = self.state.outcomes.keys().filter(|name| name.starts_with(family)).count();
             if all > 0 {
-                writeln!(f, "  {family:<6} {all:>4}: {}", counts.join(" "))?;
+                writeln!(f, "  {:<5} {all:>4}: {}", family.trim_end_matches('.'), counts.join(" "))?;
             }
         }
         Ok(())
@@ -155,5 +155,77 @@ impl fmt::Display for Judged {
             writeln!(f, "  {} tests were not run", self.state.left())?;
         }
         self.comparison(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::{Judged, Known, family};
+    use crate::baseline::Baseline;
+    use crate::listing::Filter;
+    use crate::suite::State;
+
+    const SEEN: &str = "SCSI.A.Fails fail a.c:1\nSCSI.A.Passes pass\n";
+
+    fn seen(text: &str) -> State {
+        let mut state = State::default();
+        state.outcomes = Baseline::parse(text).unwrap().outcomes;
+        state
+    }
+
+    fn with_problem() -> State {
+        let mut state = seen(SEEN);
+        state.problems.push("SCSI.A.Fails: oops".to_owned());
+        state
+    }
+
+    fn given_up() -> State {
+        let mut state = seen(SEEN);
+        state.given_up = Some("no target".to_owned());
+        state
+    }
+
+    fn judged(state: State, baseline: &str) -> Judged {
+        let baseline = Baseline::parse(baseline).unwrap();
+        Judged::new("fileio", state, Known::Read("b".into(), baseline), &Filter::default())
+    }
+
+    /// What an update would write.
+    fn written(judged: Judged, filter: &str) -> Option<String> {
+        judged.updated(&Filter::new(filter)).1.map(|(_, text)| text)
+    }
+
+    #[test]
+    fn kernels_of_one_version_are_one_family() {
+        assert_eq!(family("6.1.0-56-cloud-amd64"), "6.1");
+        assert_eq!(family("7.0+deb14-cloud-amd64"), "7.0");
+        assert_eq!(family("6.12-rc3"), "6.12");
+        assert_eq!(family("next"), "0.0");
+    }
+
+    #[test]
+    fn only_what_is_whole_sound_and_known_is_good() {
+        assert_eq!(judged(seen(SEEN), SEEN).exit_code(), 0);
+        assert_eq!(judged(seen(SEEN), &SEEN.replace("fail a.c:1", "pass")).exit_code(), 1);
+        assert_eq!(judged(with_problem(), SEEN).exit_code(), 1);
+        assert_eq!(judged(given_up(), SEEN).exit_code(), 2);
+        let missing = Known::Missing(PathBuf::from("b"));
+        let missing = Judged::new("fileio", seen(SEEN), missing, &Filter::default());
+        assert_eq!(missing.exit_code(), 1);
+        let nothing = Judged::new("fileio", seen(""), Known::No, &Filter::default());
+        assert_eq!(nothing.exit_code(), 1);
+    }
+
+    #[test]
+    fn an_update_takes_what_was_seen_unless_that_is_unsound() {
+        let old = "SCSI.A.Fails pass\nSCSI.B.Gone pass\n";
+        let whole = written(judged(seen(SEEN), old), "").unwrap();
+        assert!(whole.ends_with(SEEN) && !whole.contains("Gone"), "{whole}");
+        let some = written(judged(seen(SEEN), old), "SCSI.A").unwrap();
+        assert!(some.contains(SEEN) && some.contains("SCSI.B.Gone pass"), "{some}");
+        assert_eq!(written(judged(with_problem(), old), ""), None);
+        assert_eq!(written(judged(given_up(), old), ""), None);
     }
 }
