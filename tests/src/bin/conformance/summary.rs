@@ -101,7 +101,12 @@ impl Judged {
             });
             let all = self.state.outcomes.keys().filter(|name| name.starts_with(family)).count();
             if all > 0 {
-                writeln!(f, "  {:<5} {all:>4}: {}", family.trim_end_matches('.'), counts.join(" "))?;
+                writeln!(
+                    f,
+                    "  {:<5} {all:>4}: {}",
+                    family.trim_end_matches('.'),
+                    counts.join(" ")
+                )?;
             }
         }
         Ok(())
