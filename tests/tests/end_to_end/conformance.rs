@@ -11,9 +11,10 @@ use rustix::process::Signal;
 
 /// Suites that together read, write, compare, reserve, ask and are refused, and take a few seconds.
 const GATE: &str = "SCSI.TestUnitReady,SCSI.Inquiry,SCSI.ReadCapacity1?,SCSI.ModeSense6,\
-                    SCSI.Read10,SCSI.Write16,SCSI.CompareAndWrite,SCSI.ProutReserve,\
-                    SCSI.ReportSupportedOpcodes,SCSI.ReceiveCopyResults,SCSI.MultipathIO.Simple,\
-                    SCSI.ReadOnly";
+                    SCSI.Read10,SCSI.Write16.Simple,SCSI.Write16.WriteProtect,\
+                    SCSI.CompareAndWrite.Simple,SCSI.CompareAndWrite.Unwritten,\
+                    SCSI.ProutReserve,SCSI.ReportSupportedOpcodes,SCSI.ReceiveCopyResults,\
+                    SCSI.Unmap,SCSI.MultipathIO.Simple,SCSI.ReadOnly";
 
 /// One test that takes no time.
 const ONE: &str = "SCSI.TestUnitReady.Simple";
@@ -161,5 +162,18 @@ fn however_it_is_ended_nothing_it_started_stays() {
         for process in &started {
             assert!(process.ends_before(deadline), "{:?}", process.command_line());
         }
+    }
+}
+
+#[test]
+fn ctrl_c_at_its_terminal_ends_it_and_its_machine() {
+    let words = ["--backstore", "ramdisk", "--jobs", "1"];
+    let mut run = conformance(&words).start_on_terminal();
+    run.wait_for("ramdisk: iscsi://");
+    let started = descendants(run.process().id);
+    run.type_on_terminal(b"\x03");
+    run.finish().exits(130);
+    for process in &started {
+        assert!(process.ends_before(Instant::now() + GRACE), "{:?}", process.command_line());
     }
 }
