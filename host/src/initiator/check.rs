@@ -66,7 +66,8 @@ fn discover(library: &Library, job: &Check, reporter: &mut Reporter) -> Result<(
     let mut link = Link::for_discovery(library, &job.target, chap, &job.limits)?;
     let targets = link.discover()?;
     link.logout()?;
-    let portals = portals_of(&targets, &job.target, job.tag)?;
+    let announced = job.announced.unwrap_or(job.target.portal);
+    let portals = portals_of(&targets, &job.target, announced, job.tag)?;
     reporter.send(&Report::Discovered {
         ms: reporter.ms(),
         took_ms: millis(started.elapsed()),
@@ -75,10 +76,11 @@ fn discover(library: &Library, job: &Check, reporter: &mut Reporter) -> Result<(
     })
 }
 
-/// Portals listed for our target, of which the one we came by must be one, in the TPG asked for.
+/// Portals listed for our target, of which the one announced must be one, in the TPG asked for.
 fn portals_of(
     targets: &[DiscoveredTarget],
     ours: &Endpoint,
+    announced: SocketAddr,
     tag: Option<u16>,
 ) -> Result<Vec<String>, Failure> {
     let attempted = format!("find {} at {} by discovery", ours.iqn, ours.portal);
@@ -89,7 +91,7 @@ fn portals_of(
     };
     let is_ours = |portal: &String| {
         parse_portal(portal).is_some_and(|(address, its_tag)| {
-            address == ours.portal && tag.is_none_or(|tag| its_tag == Some(tag))
+            address == announced && tag.is_none_or(|tag| its_tag == Some(tag))
         })
     };
     if !target.portals.iter().any(is_ours) {
@@ -296,14 +298,14 @@ mod tests {
     fn our_target_is_found_at_our_portal() {
         let others = listed("iqn.x:other", &["127.0.0.1:4000,1"]);
         let mine = listed("iqn.x:ours", &["[::1]:4000,1", "127.0.0.1:4000,1"]);
-        let portals = portals_of(&[others, mine], &ours(), Some(1)).unwrap();
+        let portals = portals_of(&[others, mine], &ours(), ours().portal, Some(1)).unwrap();
         assert_eq!(portals, ["[::1]:4000,1", "127.0.0.1:4000,1"]);
     }
 
     #[test]
     fn a_target_that_is_not_listed_is_a_failure_that_lists_the_others() {
         let others = [listed("iqn.x:a", &[]), listed("iqn.x:b", &[])];
-        let failure = portals_of(&others, &ours(), None);
+        let failure = portals_of(&others, &ours(), ours().portal, None);
         let text = failure.unwrap_err().to_string();
         let expected = "find iqn.x:ours at 127.0.0.1:4000 by discovery: \
                         SendTargets lists only [iqn.x:a, iqn.x:b]";
@@ -314,7 +316,7 @@ mod tests {
     fn an_address_that_leads_elsewhere_is_a_failure() {
         for portal in ["10.0.2.15:4000,1", "127.0.0.1:3260,1", "nonsense"] {
             let listed = [listed("iqn.x:ours", &[portal])];
-            let failure = portals_of(&listed, &ours(), None).unwrap_err();
+            let failure = portals_of(&listed, &ours(), ours().portal, None).unwrap_err();
             assert_eq!(failure.kind, FailureKind::Discovery);
             assert!(failure.cause.contains(portal), "{failure}");
         }
@@ -323,12 +325,11 @@ mod tests {
     #[test]
     fn our_portal_in_another_tpg_is_a_failure() {
         let target = [listed("iqn.x:ours", &["[::1]:4000,2", "127.0.0.1:4000,1"])];
-        assert!(portals_of(&target, &ours(), Some(1)).is_ok());
-        let failure = portals_of(&target, &ours(), Some(2)).unwrap_err();
+        assert!(portals_of(&target, &ours(), ours().portal, Some(1)).is_ok());
+        let failure = portals_of(&target, &ours(), ours().portal, Some(2)).unwrap_err();
         assert!(failure.cause.ends_with("127.0.0.1:4000,1] and not with TPG 2"), "{failure}");
-        let portal = "[::1]:4000".parse().unwrap();
-        let by_ipv6 = Endpoint { portal, ..ours() };
-        assert!(portals_of(&target, &by_ipv6, Some(2)).is_ok());
+        let announced = "[::1]:4000".parse().unwrap();
+        assert!(portals_of(&target, &ours(), announced, Some(2)).is_ok());
     }
 
     #[test]

@@ -49,6 +49,10 @@ pub struct Check {
     /// Credentials for discovery, which LIO keeps apart from those of targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discovery_chap: Option<Chap>,
+    /// The address that SendTargets must name, where it is not the one we come by: behind a
+    /// forwarded port the target knows another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced: Option<SocketAddr>,
     /// Tag of the TPG that SendTargets must name with our portal; absent, any will do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<u16>,
@@ -71,6 +75,7 @@ impl Check {
         Self {
             target,
             discovery_chap: None,
+            announced: None,
             tag: None,
             luns,
             positions: default_positions(),
@@ -629,6 +634,7 @@ mod tests {
         round_trip(&[
             Job::Check(Check {
                 discovery_chap: target.chap.clone(),
+                announced: Some("[::1]:1".parse().unwrap()),
                 tag: Some(65_535),
                 positions: 3,
                 seed: Some(u64::MAX),

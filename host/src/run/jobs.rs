@@ -4,6 +4,7 @@ use crate::initiator::{
     self, Check, Contents, DEFAULT_NAME, Digest, Endpoint, ExpectedLun, Limits, Mutual, Randread,
     Secret,
 };
+use crate::portal::PortalAddress;
 use crate::spec::{
     AccessState, Acl, Benchmark, Chap, DemoMode, DiskContent, IscsiDigest, IscsiRandread, SeenLun,
     Spec, StorageObject, Target, Tpg,
@@ -39,7 +40,7 @@ pub fn checks(spec: &Spec, provisioning: &Provisioning) -> Vec<NamedCheck> {
                 checks.extend(initiators.map(|acl| {
                     let of = check_name(target, tpg, *acl);
                     let name = if n == 0 { of } else { format!("{of} by {}", address.host) };
-                    NamedCheck { name, check: check(spec, target, tpg, *acl, address.host) }
+                    NamedCheck { name, check: check(spec, target, tpg, *acl, address) }
                 }));
             }
         }
@@ -66,9 +67,9 @@ fn check(
     target: &Target,
     tpg: &Tpg,
     acl: Option<&Acl>,
-    portal: std::net::SocketAddr,
+    address: PortalAddress,
 ) -> Check {
-    let mut endpoint = Endpoint::new(portal, &target.wwn);
+    let mut endpoint = Endpoint::new(address.host, &target.wwn);
     endpoint.chap = match acl {
         Some(acl) if tpg.authenticates_acl(acl) => acl.chap.as_ref().map(chap),
         None if tpg.authenticates() => tpg.chap.as_ref().map(chap),
@@ -80,7 +81,9 @@ fn check(
     let seen = spec.luns_seen(tpg, &endpoint.initiator);
     let luns = seen.iter().map(|lun| expected_lun(spec, lun)).collect();
     let discovery_chap = spec.discovery.chap.as_ref().map(chap);
-    Check { discovery_chap, tag: Some(tpg.tag), ..Check::new(endpoint, luns) }
+    // one for all addresses is announced as the one a connection came to
+    let announced = (!address.guest.ip().is_unspecified()).then_some(address.guest);
+    Check { discovery_chap, announced, tag: Some(tpg.tag), ..Check::new(endpoint, luns) }
 }
 
 fn expected_lun(spec: &Spec, seen: &SeenLun<'_>) -> ExpectedLun {
