@@ -496,3 +496,22 @@ luns = [{ lun = 0, storage_object = "plain" }]
         finished.shows("iscsi_set_data_digest").shows(library).shows("nothing was started");
     }
 }
+
+#[test]
+fn a_target_behind_a_forwarded_port_is_found_by_the_address_it_knows() {
+    let text = r#"
+[network]
+mode = "user"
+[[storage_object]]
+name = "plain"
+backstore = "ramdisk"
+size = "4M"
+[[target]]
+wwn = "iqn.2026-01.org.lunlab.test:plain"
+[[target.tpg]]
+tag = 1
+portals = ["10.0.2.15:3260"]
+luns = [{ lun = 0, storage_object = "plain" }]
+"#;
+    Lunlab::run().spec(text).finish().verdict("pass", 0);
+}
