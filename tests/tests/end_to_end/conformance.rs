@@ -14,7 +14,7 @@ const GATE: &str = "SCSI.TestUnitReady,SCSI.Inquiry,SCSI.ReadCapacity1?,SCSI.Mod
                     SCSI.Read10,SCSI.Write16.Simple,SCSI.Write16.WriteProtect,\
                     SCSI.CompareAndWrite.Simple,SCSI.CompareAndWrite.Unwritten,\
                     SCSI.ProutReserve,SCSI.ReportSupportedOpcodes,SCSI.ReceiveCopyResults,\
-                    SCSI.Unmap,SCSI.MultipathIO.Simple,SCSI.ReadOnly";
+                    SCSI.Unmap,SCSI.MultipathIO.Reset,SCSI.ReadOnly";
 
 /// One test that takes no time.
 const ONE: &str = "SCSI.TestUnitReady.Simple";
