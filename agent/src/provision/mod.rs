@@ -1,5 +1,6 @@
 //! The target: devices, then steps applied by `configfs-rs`, then disks; events out.
 
+mod rcu;
 mod report;
 mod wanted;
 
@@ -19,6 +20,7 @@ use configfs_rs::tree::Tree;
 use configfs_rs::{TreePath, difference};
 use lunlab_protocol::event::{Event, Phase};
 use lunlab_protocol::message::cut;
+use rcu::Expedited;
 use report::{Refused, tell_read_back};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,6 +30,9 @@ pub(crate) const TEXT: usize = 4000;
 
 /// What a device or a disk may take to appear.
 const DEVICE: Duration = Duration::from_secs(20);
+
+/// Readings that are sent at once, so that other events get in between.
+const TOGETHER: usize = 256;
 
 /// The number of the readings that nobody asked for: the whole tree, before it goes.
 const WHOLE_TREE: u32 = u32::MAX;
@@ -39,7 +44,7 @@ pub struct Provisioned {
     devices: Vec<StandingDevice>,
 }
 
-fn tree() -> Result<Tree, Refused> {
+fn tree() -> Result<Tree, Box<Refused>> {
     Tree::new(CONFIGFS.at)
         .map_err(|invalid| Refused::because("open", CONFIGFS.at, &invalid.to_string()))
 }
@@ -49,7 +54,11 @@ fn tree() -> Result<Tree, Refused> {
 /// The state stays locked meanwhile: a teardown waits for it.
 pub fn provision(wanted: Result<Wanted, String>, provisioned: &Mutex<Provisioned>, link: &Link) {
     let mut state = provisioned.lock().unwrap_or_else(PoisonError::into_inner);
-    match state.provision(wanted, link) {
+    let outcome = {
+        let _while_it_changes = Expedited::begin();
+        state.provision(wanted, link)
+    };
+    match outcome {
         Ok(()) => {
             let steps = u32::try_from(state.standing.steps.len()).unwrap_or(u32::MAX);
             link.tell_each(&[
@@ -68,7 +77,11 @@ pub fn provision(wanted: Result<Wanted, String>, provisioned: &Mutex<Provisioned
 /// Makes what stands be what is wanted: only the difference is carried out.
 pub fn change(wanted: Result<Wanted, String>, provisioned: &Mutex<Provisioned>, link: &Link) {
     let mut state = provisioned.lock().unwrap_or_else(PoisonError::into_inner);
-    match state.change(wanted, link) {
+    let outcome = {
+        let _while_it_changes = Expedited::begin();
+        state.change(wanted, link)
+    };
+    match outcome {
         Ok((undone, steps)) => {
             let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
             link.tell(&Event::Changed { undone: count(undone), steps: count(steps) });
@@ -82,7 +95,11 @@ pub fn change(wanted: Result<Wanted, String>, provisioned: &Mutex<Provisioned>, 
 }
 
 impl Provisioned {
-    fn provision(&mut self, wanted: Result<Wanted, String>, link: &Link) -> Result<(), Refused> {
+    fn provision(
+        &mut self,
+        wanted: Result<Wanted, String>,
+        link: &Link,
+    ) -> Result<(), Box<Refused>> {
         let wanted = described(wanted)?;
         if !wanted.steps.is_empty() {
             mount_one(&CONFIGFS)
@@ -110,7 +127,7 @@ impl Provisioned {
         &mut self,
         wanted: Result<Wanted, String>,
         link: &Link,
-    ) -> Result<(usize, usize), Refused> {
+    ) -> Result<(usize, usize), Box<Refused>> {
         let wanted = described(wanted)?;
         let change = difference(&self.standing.steps, &wanted.steps).map_err(|refusals| {
             let refusals: Vec<String> = refusals.iter().map(ToString::to_string).collect();
@@ -150,12 +167,12 @@ impl Provisioned {
     }
 }
 
-fn described(wanted: Result<Wanted, String>) -> Result<Wanted, Refused> {
+fn described(wanted: Result<Wanted, String>) -> Result<Wanted, Box<Refused>> {
     wanted.map_err(|problem| Refused::because("describe", "the target", &problem))
 }
 
 /// Steps, then disks; what was done is undone when one of them fails.
-fn build(wanted: &Wanted, link: &Link) -> Result<(), Refused> {
+fn build(wanted: &Wanted, link: &Link) -> Result<(), Box<Refused>> {
     let tree = tree()?;
     probe_direct(&wanted.steps)?;
     let applied = apply(&tree, &wanted.steps, &mut KernelLog::open(), &mut |_| ())?;
@@ -167,7 +184,7 @@ fn build(wanted: &Wanted, link: &Link) -> Result<(), Refused> {
 }
 
 /// LIO's asynchronous fileio on a file system without direct I/O takes the kernel down with it.
-fn probe_direct(steps: &[Step]) -> Result<(), Refused> {
+fn probe_direct(steps: &[Step]) -> Result<(), Box<Refused>> {
     for step in steps {
         if let Step::WriteAttribute { path, value, .. } = step
             && path.name() == "control"
@@ -188,7 +205,7 @@ fn asynchronous_file(control: &str) -> Option<&str> {
 fn set_up_all<'a>(
     devices: impl Iterator<Item = &'a Device>,
     link: &Link,
-) -> Result<Vec<StandingDevice>, Refused> {
+) -> Result<Vec<StandingDevice>, Box<Refused>> {
     let mut standing = Vec::new();
     for device in devices {
         match device::set_up(device, Instant::now() + DEVICE) {
@@ -198,7 +215,7 @@ fn set_up_all<'a>(
                 standing.push(device);
             }
             Err(error) => {
-                let mut refused = Refused::from(error);
+                let mut refused: Box<Refused> = error.into();
                 refused.undone &= take_down_all(standing).is_empty();
                 return Err(refused);
             }
@@ -216,7 +233,7 @@ fn take_down_all(devices: Vec<StandingDevice>) -> Vec<String> {
 fn find_disks<'a>(
     disks: impl Iterator<Item = &'a LoopbackDisk>,
     link: &Link,
-) -> Result<(), Refused> {
+) -> Result<(), Box<Refused>> {
     for disk in disks {
         let found = loopback_disk::find(disk, Instant::now() + DEVICE)?;
         let name = &disk.name;
@@ -236,6 +253,7 @@ pub fn tear_down(provisioned: &Mutex<Provisioned>, link: &Link) -> String {
         let _unreadable = read_all(WHOLE_TREE, "target", link);
         match tree() {
             Ok(tree) => {
+                let _while_it_changes = Expedited::begin();
                 let undone = apply_teardown(&tree, &undo(&standing.steps), &mut |_| ());
                 problems.extend(undone.failures.iter().map(ToString::to_string));
             }
@@ -258,14 +276,20 @@ pub fn read(number: u32, path: &str, link: &Link) {
 fn read_all(number: u32, path: &str, link: &Link) -> Result<(), String> {
     let tree = tree().map_err(|refused| refused.cause)?;
     let path = TreePath::new(path).map_err(|invalid| invalid.to_string())?;
-    let mut tell = |found: Found| {
-        let (path, value) = match &found {
-            Found::Attribute { path, text } => (path.as_str(), text.as_str()),
-            Found::Link { path, target } => (path.as_str(), target.as_str()),
-        };
-        link.tell(&Event::Reading { number, path: cut(path, TEXT), value: cut(value, TEXT) });
+    let mut found = Vec::new();
+    let walk = read_tree(&tree, &path, &mut |each| found.push(each));
+    let events: Vec<Event<'_>> = found.iter().map(|each| reading(number, each)).collect();
+    // All in few writes: there may be thousands.
+    events.chunks(TOGETHER).for_each(|some| link.tell_each(some));
+    walk.map(drop).map_err(|error| error.to_string())
+}
+
+fn reading(number: u32, found: &Found) -> Event<'_> {
+    let (path, value) = match found {
+        Found::Attribute { path, text } => (path.as_str(), text.as_str()),
+        Found::Link { path, target } => (path.as_str(), target.as_str()),
     };
-    read_tree(&tree, &path, &mut tell).map(drop).map_err(|error| error.to_string())
+    Event::Reading { number, path: cut(path, TEXT), value: cut(value, TEXT) }
 }
 
 #[cfg(test)]

@@ -27,9 +27,9 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    pub(super) fn because(operation: &'static str, path: &str, cause: &str) -> Self {
+    pub(super) fn because(operation: &'static str, path: &str, cause: &str) -> Box<Self> {
         let (path, cause) = (path.to_owned(), cause.to_owned());
-        Self { operation, path, cause, undone: true, ..Self::default() }
+        Box::new(Self { operation, path, cause, undone: true, ..Self::default() })
     }
 
     pub(super) fn tell(&self, link: &Link) {
@@ -51,7 +51,7 @@ impl Refused {
     }
 }
 
-impl From<Box<Failure>> for Refused {
+impl From<Box<Failure>> for Box<Refused> {
     fn from(failure: Box<Failure>) -> Self {
         let error = &failure.error;
         let cause = match failure.hidden_cause {
@@ -59,7 +59,7 @@ impl From<Box<Failure>> for Refused {
             None if error.errno().is_none() => error.cause.to_string(),
             None => String::new(),
         };
-        Self {
+        Box::new(Refused {
             step: failure.index + 1,
             steps: failure.total,
             operation: error.operation.name(),
@@ -70,13 +70,13 @@ impl From<Box<Failure>> for Refused {
             hint: failure.hint().unwrap_or_default().to_owned(),
             kernel_lines: failure.kernel_lines.clone(),
             undone: failure.undone.failures.is_empty(),
-        }
+        })
     }
 }
 
-impl From<Box<DeviceError>> for Refused {
+impl From<Box<DeviceError>> for Box<Refused> {
     fn from(error: Box<DeviceError>) -> Self {
-        Self {
+        Box::new(Refused {
             hint: error.hint().unwrap_or_default(),
             operation: error.operation,
             path: error.path,
@@ -84,8 +84,8 @@ impl From<Box<DeviceError>> for Refused {
             errno: error.errno,
             cause: if error.errno == 0 { error.cause } else { String::new() },
             undone: true,
-            ..Self::default()
-        }
+            ..Refused::default()
+        })
     }
 }
 
@@ -95,7 +95,12 @@ pub(super) fn tell_read_back(steps: &[Step], link: &Link) {
     let readings: Vec<(String, String)> = read_back(&tree, steps)
         .into_iter()
         .map(|reading| {
-            let value = reading.found.unwrap_or_else(|error| error.to_string());
+            let is_secret = reading.written.as_ref().is_some_and(configfs_rs::Value::is_secret);
+            let value = match reading.found {
+                Ok(_) if is_secret && reading.agrees == Some(false) => "another secret".to_owned(),
+                Ok(value) => value,
+                Err(error) => error.to_string(),
+            };
             (reading.path.to_string(), value)
         })
         .collect();
