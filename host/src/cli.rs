@@ -152,6 +152,15 @@ pub struct Up {
     /// Carry out changes of SPEC while the target is held
     #[arg(long, requires = "spec")]
     pub watch_spec: bool,
+    /// Write the target to FILE in targetcli's form once it is ready
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
+    /// CHAP credentials go into FILE, too
+    #[arg(long, requires = "export")]
+    pub export_secrets: bool,
+    /// Replace FILE if it is there already
+    #[arg(long, requires = "export")]
+    pub force: bool,
 }
 
 /// `lunlab check`.

@@ -8,7 +8,6 @@ use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
 /// A request. Variants are only ever added at the end.
-#[expect(clippy::large_enum_variant, reason = "read, acted on and dropped; never stored")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request<'a> {
     /// How to reach the host. Only in the run's segment, and first there.

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::escape::terminal;
 use crate::output;
 use crate::spec::{Fault, Faults, Spec};
-use crate::target::Provisioning;
+use crate::target::{Provisioning, default_lines};
 use serde::Serialize;
 
 /// Checks a spec; its faults go to stderr, the good news, the notes and the plan to stdout.
@@ -35,7 +35,7 @@ struct Good {
 impl Good {
     fn of(spec: &Spec) -> Result<Self, Error> {
         let provisioning = Provisioning::shown(spec)?;
-        let defaults = provisioning.defaults.iter().map(ToString::to_string);
+        let defaults = default_lines(&provisioning.defaults);
         let notes = spec.notes.iter().cloned().chain(defaults).collect();
         Ok(Self { notes, plan: plan(&provisioning) })
     }

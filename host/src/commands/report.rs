@@ -3,8 +3,9 @@
 use crate::error::{Category, Error};
 use crate::escape::terminal;
 use crate::result::{
-    self, Benchmark, Choice, Document, Host, Kernel, LogSummary, Phase, Qemu, Reproduction, SCHEMA,
-    Series, Transport, VerdictRecord, shell_line, timestamp,
+    self, Benchmark, Choice, Difference, Document, Host, Kernel, LogSummary, OneTarget, OneTpg,
+    Phase, Qemu, Reproduction, SCHEMA, Series, Target, Transport, VerdictRecord, shell_line,
+    timestamp,
 };
 use crate::run::Outcome;
 use crate::run::plan::Plan;
@@ -78,14 +79,7 @@ impl Report<'_> {
         }
         text.row("boot", &timeline(document));
         if let Some(target) = &document.target {
-            let portal = target.portal.as_deref().unwrap_or("never ready");
-            text.row("target", &target.wwn);
-            for lun in &target.luns {
-                let size = format_size(lun.size);
-                let object = format!("{} {} {size}", lun.storage_object, lun.backstore);
-                text.row("", &format!("LUN {}: {object}", lun.lun));
-            }
-            text.row("portal", &format!("{portal}, over {}", self.plan.transport.transport.name()));
+            target_rows(&mut text, target, self.plan.transport.transport.name());
         }
         for check in &document.checks {
             let outcome = if check.ok { "ok" } else { "does not hold" };
@@ -134,6 +128,10 @@ impl Report<'_> {
         text.row("again", &shell_line(&words));
     }
 }
+
+/// The most LUNs of a TPG, and lines of a finding, that a summary shows; the result has all.
+const LUNS: usize = 8;
+const LINES: usize = 5;
 
 /// A two-column text; whatever came from a guest is made harmless.
 #[derive(Default)]
@@ -200,6 +198,61 @@ fn timeline(document: &Document) -> String {
     }
 }
 
+fn target_rows(text: &mut Table, target: &Target, transport: &str) {
+    let mut name = "target";
+    for one in &target.targets {
+        for tpg in &one.tpgs {
+            let several =
+                if one.tpgs.len() > 1 { format!(" tpg {}", tpg.tag) } else { String::new() };
+            text.row(name, &format!("{}{several}{}", one.wwn, tpg_words(one, tpg)));
+            name = "";
+            for lun in tpg.luns.iter().take(LUNS) {
+                let size = format_size(lun.size);
+                let object = format!("{} {} {size}", lun.storage_object, lun.backstore);
+                text.row("", &format!("LUN {}: {object}", lun.lun));
+            }
+            if let Some(more) = tpg.luns.len().checked_sub(LUNS).filter(|more| *more > 0) {
+                text.row("", &format!("and {more} LUNs more"));
+            }
+            if one.fabric == "iscsi" {
+                let portals = match tpg.portals.as_slice() {
+                    [] => "never ready".to_owned(),
+                    portals => portals.join(", "),
+                };
+                text.row("portal", &format!("{portals}, over {transport}"));
+            }
+        }
+    }
+    for line in &target.defaults {
+        text.row("defaults", line);
+    }
+    for device in &target.devices {
+        let size = format_size(device.size);
+        text.row("device", &format!("{}: {} of {size}", device.name, device.node));
+    }
+    for difference in &target.differences {
+        let Difference { path, asked, found } = difference;
+        let found = found.as_deref().unwrap_or("unreadable");
+        text.row("differs", &format!("{path}: asked for {asked}, the kernel has {found}"));
+    }
+}
+
+fn tpg_words(target: &OneTarget, tpg: &OneTpg) -> String {
+    let mut words = Vec::new();
+    if target.fabric != "iscsi" {
+        words.push(target.fabric.clone());
+    }
+    if !tpg.enabled {
+        words.push("not enabled".to_owned());
+    }
+    match tpg.acls.len() {
+        0 => {}
+        1 => words.push("1 ACL".to_owned()),
+        n => words.push(format!("{n} ACLs")),
+    }
+    if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
+}
+
 fn benchmark_rows(text: &mut Table, benchmark: &Benchmark) {
     let mut name = benchmark.workload.as_str();
     for series in &benchmark.series {
@@ -215,12 +268,18 @@ fn benchmark_rows(text: &mut Table, benchmark: &Benchmark) {
         let line = format!("{rate:.1} MB/s, latency p50 {p50:.2} p99 {p99:.2} max {max:.2} ms");
         text.row("", &line);
     }
+    for (what, found) in &benchmark.findings {
+        for line in found.lines().take(LINES) {
+            text.row(name, &format!("{what}: {line}"));
+            name = "";
+        }
+    }
     for error in &benchmark.errors {
         text.row(name, &format!("error: {error}"));
         name = "";
     }
-    if benchmark.series.is_empty() && benchmark.errors.is_empty() {
-        text.row(name, "not measured");
+    if name == benchmark.workload {
+        text.row(name, if benchmark.done { "done" } else { "not measured" });
     }
 }
 

@@ -12,8 +12,9 @@ use crate::result::{ResultDirectory, StoreError};
 use crate::run::plan::{Options, Plan};
 use crate::run::watch::Watch;
 use crate::run::{Conditions, Interrupts, Logs, Outcome, Watcher};
+use crate::saveconfig::{self, Chosen};
 use crate::spec::{Base, DEFAULT_SPEC, Faults, KernelChoice, Spec};
-use crate::target::Url;
+use crate::target::Provisioning;
 use crate::verdict::{Fact, Kind, Verdict};
 use lunlab_protocol::request::Provocation;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ pub(super) fn run(run: cli::Run, started: Instant) -> Result<u8, Error> {
         hold: false,
         share_portal: false,
         watch_spec: false,
+        export: None,
         provoke: run.provoke,
         json,
         started,
@@ -53,6 +55,11 @@ pub(super) fn up(up: cli::Up, started: Instant) -> Result<u8, Error> {
         hold: true,
         share_portal: up.share_portal,
         watch_spec: up.watch_spec,
+        export: up.export.map(|path| Export {
+            path,
+            with_secrets: up.export_secrets,
+            force: up.force,
+        }),
         provoke: None,
         json: false,
         started,
@@ -68,6 +75,7 @@ struct Task {
     hold: bool,
     share_portal: bool,
     watch_spec: bool,
+    export: Option<Export>,
     provoke: Option<Provocation>,
     json: bool,
     started: Instant,
@@ -82,6 +90,7 @@ impl Task {
                 Error::usage("the spec has no target to hold").with_hint("add a [[target]]")
             );
         }
+        self.export.as_ref().map_or(Ok(()), Export::check)?;
         let interrupts = Interrupts::take()?;
         let cache = Cache::open()?;
         let phases = Phases::begin(self.started, self.verbosity());
@@ -131,7 +140,7 @@ impl Task {
             provoke: self.provoke,
             boot_timeout: boot_timeout(plan),
         };
-        let mut screen = Screen { phases, broken: false };
+        let mut screen = Screen { phases, export: self.export.clone(), broken: false };
         let outcome = crate::run::run(plan, &conditions, interrupts, &mut logs, &mut screen);
         screen.phases.end();
         let outcome = match outcome {
@@ -387,6 +396,7 @@ fn override_spec(spec: &mut Spec, machine: &MachineArgs, running: &Running) -> R
 
 struct Screen {
     phases: Phases,
+    export: Option<Export>,
     broken: bool,
 }
 
@@ -399,10 +409,65 @@ impl Watcher for Screen {
         self.phases.detail(&format!("console: {line}"));
     }
 
-    fn ready(&mut self, urls: &[Url]) {
+    fn ready(&mut self, spec: &Spec, provisioning: &Provisioning) {
+        if let Some(export) = &self.export {
+            for line in export.write(spec, provisioning) {
+                self.phases.say(&line);
+            }
+        }
         self.phases.say("holding the target; Ctrl-C or SIGTERM ends it");
-        for url in urls {
+        for url in provisioning.urls(spec) {
             self.broken |= !output::line(&url.to_string());
         }
+    }
+}
+
+/// Where the target is written down in targetcli's form.
+#[derive(Clone)]
+struct Export {
+    path: PathBuf,
+    with_secrets: bool,
+    force: bool,
+}
+
+impl Export {
+    /// Refuses what cannot be written, before anything starts.
+    fn check(&self) -> Result<(), Error> {
+        let path = self.path.display();
+        if self.path.exists() && !self.force {
+            let error = Error::usage(format!("--export {path}: there is a file already"));
+            return Err(error.with_hint("--force replaces it"));
+        }
+        match self.directory() {
+            directory if directory.is_dir() => Ok(()),
+            directory => {
+                let directory = directory.display();
+                Err(Error::usage(format!("--export {path}: {directory} is no directory")))
+            }
+        }
+    }
+
+    fn directory(&self) -> &Path {
+        match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        }
+    }
+
+    /// Writes it. Gives what there is to say.
+    fn write(&self, spec: &Spec, provisioning: &Provisioning) -> Vec<String> {
+        let portals: Vec<_> = provisioning.addresses.iter().map(|each| each.guest).collect();
+        let chosen = Chosen {
+            serial: &|object| provisioning.serial(&object.name),
+            path: &|object| crate::target::names::backing_path(object),
+            portals: &portals,
+        };
+        let exported = saveconfig::export(spec, &chosen, self.with_secrets);
+        let notes = exported.notes.iter().map(|note| format!("not exported: {note}"));
+        let done = match exported.write(&self.path, self.force) {
+            Ok(()) => format!("exported to {}", self.path.display()),
+            Err(error) => error.to_string(),
+        };
+        notes.chain([done]).collect()
     }
 }

@@ -146,6 +146,9 @@ pub struct Target {
     /// Every target.
     #[serde(default)]
     pub targets: Vec<OneTarget>,
+    /// What was set that is not LIO's own and that the spec did not ask for.
+    #[serde(default)]
+    pub defaults: Vec<String>,
     /// The block devices that were set up, and the disks that appeared.
     #[serde(default)]
     pub devices: Vec<DeviceFound>,
@@ -238,6 +241,9 @@ pub struct Benchmark {
     pub workload: String,
     /// What it was run with.
     pub parameters: BTreeMap<String, serde_json::Value>,
+    /// Whether it ran to its end, well or not.
+    #[serde(default)]
+    pub done: bool,
     /// What was sampled; `hash` samples one series for each implementation.
     pub series: Vec<Series>,
     /// Request latencies in nanoseconds by percentile: `p50`, `p99.9`, `max`.

@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::portal::{Asked, Portals};
 use crate::result::CappedLog;
 use crate::spec::Spec;
-use crate::target::{Provisioning, Seed, Url};
+use crate::target::{Provisioning, Seed};
 use crate::verdict::Signal;
 use conductor::{Action, Conductor, Orders};
 use happening::{Happening, What};
@@ -47,8 +47,8 @@ pub trait Watcher {
     fn phase(&mut self, text: &str);
     /// A line of the console.
     fn console(&mut self, line: &str);
-    /// The target is ready for any initiator at these URLs.
-    fn ready(&mut self, urls: &[Url]);
+    /// The target of this spec is ready for any initiator.
+    fn ready(&mut self, spec: &Spec, provisioning: &Provisioning);
 }
 
 /// What a signal may take from the kernel to the run's loop.
@@ -241,7 +241,7 @@ fn carry_out(
         Action::Say(text) => watcher.phase(&text),
         Action::Announce => {
             let (spec, provisioning) = conductor.standing();
-            watcher.ready(&provisioning.urls(spec));
+            watcher.ready(spec, provisioning);
         }
         Action::Quit => machine.quit(),
         Action::Release => machine.release(),

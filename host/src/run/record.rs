@@ -286,6 +286,13 @@ impl Record {
         self.checks.push(CheckResult { name, ok: false, detail });
     }
 
+    /// A benchmark ran to its end.
+    pub fn benchmark_done(&mut self, n: usize) {
+        if let Some(benchmark) = self.benchmarks.get_mut(n) {
+            benchmark.done = true;
+        }
+    }
+
     /// A benchmark could not be run to its end.
     pub fn benchmark_failed(&mut self, n: usize, problem: &str) {
         if let Some(benchmark) = self.benchmarks.get_mut(n) {

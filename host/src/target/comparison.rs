@@ -1,6 +1,6 @@
 //! What was asked for, beside what the kernel has. Pure.
 
-use super::Provisioning;
+use super::{Provisioning, default_lines};
 use crate::result::{Difference, Lun, OneTarget, OneTpg, Target};
 use crate::spec::{self, Spec};
 use configfs_rs::plan::Step;
@@ -13,7 +13,13 @@ pub fn differences(steps: &[Step], read_back: &BTreeMap<String, String>) -> Vec<
     let differs = |step: &Step| {
         let Step::WriteAttribute { path, value, .. } = step else { return None };
         let found = read_back.get(path.as_str())?;
-        (compare(step, found) == Agreement::Different).then(|| Difference {
+        // The guest compares a secret itself, and shows it as `…` where it is the one that was written.
+        let agreement = match (value.is_secret(), found.as_str()) {
+            (true, "…") => Agreement::Equal,
+            (true, _) => Agreement::Different,
+            (false, found) => compare(step, found),
+        };
+        (agreement == Agreement::Different).then(|| Difference {
             path: path.to_string(),
             asked: value.to_string(),
             found: Some(found.clone()),
@@ -34,6 +40,7 @@ pub fn describe(spec: &Spec, ready: Option<&Provisioning>) -> Option<Target> {
         portal: tpg.and_then(|tpg| tpg.portals.first().cloned()),
         luns: tpg.map(|tpg| tpg.luns.clone()).unwrap_or_default(),
         targets,
+        defaults: ready.map(|plan| default_lines(&plan.defaults)).unwrap_or_default(),
         ..Target::default()
     })
 }

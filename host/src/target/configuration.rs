@@ -38,7 +38,7 @@ pub(super) fn parts(
             Fabric::Loopback => loopback_targets.push(loopback_target(target)?),
         }
     }
-    let discovery = spec.discovery.chap.as_ref().map(|chap| self::chap(chap)).transpose()?;
+    let discovery = spec.discovery.chap.as_ref().map(chap).transpose()?;
     let discovery = discovery.map(|chap| Discovery { chap });
     // The spec's own rules have decided about them.
     let unknown_attributes = UnknownAttributes::Allow;

@@ -89,11 +89,25 @@ pub struct Default {
     pub lio: String,
 }
 
-impl std::fmt::Display for Default {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { place, name, value, lio } = self;
-        write!(f, "{place}: {name} is {value} (LIO's own default: {lio})")
+/// Defaults in words, a line for each set that differs: where several TPGs have the same, one line says so of all.
+#[must_use]
+pub fn default_lines(defaults: &[Default]) -> Vec<String> {
+    let mut places: Vec<(&str, Vec<String>)> = Vec::new();
+    for Default { place, name, value, lio } in defaults {
+        let words = format!("{name} {value} (LIO's own: {lio})");
+        match places.iter_mut().find(|(known, _)| known == place) {
+            Some((_, all)) => all.push(words),
+            None => places.push((place, vec![words])),
+        }
     }
+    let mut lines: Vec<String> = Vec::new();
+    for (_, words) in places {
+        let line = words.join(", ");
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
 }
 
 /// A URL of a LUN as initiators take it.
@@ -163,6 +177,14 @@ impl Provisioning {
     /// As for [`Provisioning::new`].
     pub fn shown(spec: &Spec) -> Result<Self, Error> {
         Self::new(spec, &shown_addresses(&portals(spec)), Seed([0; 16]))
+    }
+
+    /// The unit serial of a storage object, empty for one that is not described.
+    #[must_use]
+    pub fn serial(&self, name: &str) -> String {
+        let objects = self.configuration.parts().storage_objects.iter();
+        let mut named = objects.filter(|object| object.name.to_string() == name);
+        named.next().map(|object| object.serial.to_string()).unwrap_or_default()
     }
 
     /// Whether anything in it must be kept from files.

@@ -1,5 +1,7 @@
 //! Where things are found in the guest.
 
+use crate::spec::StorageObject;
+
 /// Where backing files are: a tmpfs.
 pub const STORAGE: &str = "/run/lunlab";
 
@@ -16,6 +18,15 @@ pub fn device_path(name: &str) -> String {
 #[must_use]
 pub fn file_path(storage_object: &str) -> String {
     format!("{STORAGE}/{storage_object}")
+}
+
+/// What a storage object stands on: its device, or its file.
+#[must_use]
+pub fn backing_path(object: &StorageObject) -> String {
+    match object.device {
+        Some(_) => device_path(&object.name),
+        None => file_path(&object.name),
+    }
 }
 
 /// The file under a loop device.

@@ -225,8 +225,10 @@ impl Conductor {
     pub(super) fn initiator(&mut self, report: Report, at: Instant) -> Vec<Action> {
         match report {
             Report::Done { .. } => {
-                if let Some(Task::Check(check)) = &self.work.current {
-                    self.record.check_held(&check.name);
+                match &self.work.current {
+                    Some(Task::Check(check)) => self.record.check_held(&check.name),
+                    Some(Task::Benchmark(n)) => self.record.benchmark_done(*n),
+                    Some(Task::Provoke(_)) | None => {}
                 }
                 self.task_ended(at)
             }
@@ -287,7 +289,9 @@ impl Conductor {
         if !self.work.runs(n) || self.stage != Stage::Working {
             return Vec::new();
         }
-        if !problem.is_empty() {
+        if problem.is_empty() {
+            self.record.benchmark_done(n);
+        } else {
             self.record.benchmark_failed(n, problem);
         }
         self.task_ended(at)
