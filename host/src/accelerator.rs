@@ -165,7 +165,7 @@ fn remembered_probe(qemu: &Program, cache: &Cache) -> Result<Outcome, Error> {
     let mut record = Record::begin();
     record.depends_on(&qemu.path);
     let guest = cache.store("probe", GUEST)?.path;
-    let outcome = run_guest(&qemu.path, &["-accel", "kvm", "-cpu", "host"], &guest, DEADLINE)?;
+    let outcome = run_guest(qemu, &["-accel", "kvm", "-cpu", "host"], &guest, DEADLINE)?;
     record.facts = to_facts(&outcome, now());
     cache.record("accelerator", &key, &record);
     Ok(outcome)
@@ -201,24 +201,24 @@ fn now() -> u64 {
 ///
 /// timeout(1) keeps the deadline rather than this process, so that a guest that hangs is ended though lunlab be killed.
 fn run_guest(
-    qemu: &Path,
+    qemu: &Program,
     accelerator: &[&str],
     guest: &Path,
     deadline: Duration,
 ) -> Result<Outcome, Error> {
-    let output = Command::new("timeout")
+    let mut command = Command::new("timeout");
+    command
         .args(["-s", "KILL", &format!("{:.3}", deadline.as_secs_f64())])
-        .arg(qemu)
+        .arg(&qemu.path)
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
         .args(["-machine", "q35", "-m", "32"])
         .args(accelerator)
         .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel"])
         .arg(guest)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| {
-            Error::environment(format!("run a test guest with timeout(1): {error}"))
-        })?;
+        .stdin(Stdio::null());
+    let output = qemu.withheld.keep_from(&mut command).output().map_err(|error| {
+        Error::environment(format!("run a test guest with timeout(1): {error}"))
+    })?;
     Ok(judge(output.status, &String::from_utf8_lossy(&output.stderr), deadline))
 }
 
@@ -243,6 +243,7 @@ fn judge(status: ExitStatus, stderr: &str, deadline: Duration) -> Outcome {
 mod tests {
     use super::*;
     use crate::error::Category;
+    use crate::withheld::Withheld;
     use std::path::PathBuf;
 
     struct Lab {
@@ -263,7 +264,7 @@ mod tests {
             crate::qemu::program::tests::write_script(&path, script);
             let device = self.dir.path().join("kvm");
             fs::write(&device, "").unwrap();
-            (Program { path, version: String::new() }, device)
+            (Program { path, version: String::new(), withheld: Withheld::default() }, device)
         }
 
         fn probe(&self, script: &str) -> Result<String, String> {
@@ -274,10 +275,10 @@ mod tests {
 
     fn run_under_tcg(guest: &[u8], deadline: Duration) -> Outcome {
         let lab = Lab::new();
-        let qemu = Program::find(&lab.cache).unwrap();
+        let qemu = Program::find(&lab.cache, Withheld::default()).unwrap();
         let guest = lab.cache.store("probe", guest).unwrap().path;
         let args = ["-accel", "tcg", "-cpu", "max"];
-        run_guest(&qemu.path, &args, &guest, deadline).unwrap()
+        run_guest(&qemu, &args, &guest, deadline).unwrap()
     }
 
     #[test]

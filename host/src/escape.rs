@@ -1,4 +1,4 @@
-//! Text from a guest made safe to show.
+//! Text from elsewhere made safe: to be shown, to be part of a spec.
 
 use std::fmt::Write;
 
@@ -19,6 +19,21 @@ pub fn terminal(text: &str) -> String {
         debug_assert!(written.is_ok(), "writing to a string cannot fail");
     }
     shown
+}
+
+/// A basic string of TOML (1.0, "String"): quotes, backslashes and control characters are escaped.
+#[must_use]
+pub fn toml(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 /// The Unicode controls of bidirectional text, and the line and paragraph separators.

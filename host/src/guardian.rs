@@ -8,6 +8,7 @@
 
 use crate::error::Error;
 use crate::runtime_directory;
+use crate::withheld::Withheld;
 use rustix::io::retry_on_intr;
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, kill_current_process_group, kill_process_group, waitid,
@@ -28,25 +29,30 @@ pub struct Guardian {
     child: Child,
     pipe: Option<ChildStdin>,
     directory: PathBuf,
+    withheld: Withheld,
 }
 
 impl Guardian {
-    /// Starts it for a runtime directory, and makes that.
+    /// Starts it for a runtime directory, and makes that. Neither it nor what it guards gets the
+    /// variables that are withheld.
     ///
     /// # Errors
     /// When this program cannot be started once more, or the directory cannot be made.
-    pub fn start(directory: &Path) -> Result<Self, Error> {
-        let mut child = own_command()?
+    pub fn start(directory: &Path, withheld: Withheld) -> Result<Self, Error> {
+        let mut command = own_command()?;
+        command
             .arg(SUBCOMMAND)
             .arg(directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .process_group(0)
+            .process_group(0);
+        let mut child = withheld
+            .keep_from(&mut command)
             .spawn()
             .map_err(|error| Error::environment(format!("start the guardian: {error}")))?;
         let (pipe, greeting) = (child.stdin.take(), child.stdout.take());
-        let guardian = Self { child, pipe, directory: directory.to_owned() };
+        let guardian = Self { child, pipe, directory: directory.to_owned(), withheld };
         // Until it leads its group, a terminal's Ctrl-C hits it as well; then nobody would watch.
         // Its directory after that: at no moment is there one that nobody removes.
         let started = match greeting.map(|mut greeting| greeting.read_exact(&mut [0])) {
@@ -62,10 +68,11 @@ impl Guardian {
         }
     }
 
-    /// Puts a command under its guard.
+    /// Puts a command under its guard, without what is withheld from all of them.
     pub fn guard<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         // A process id that does not fit is not one; 0 would be a group of the child's own.
-        command.process_group(i32::try_from(self.child.id()).unwrap_or(0))
+        command.process_group(i32::try_from(self.child.id()).unwrap_or(0));
+        self.withheld.keep_from(command)
     }
 
     /// Lets it do its work now and waits until it has: afterwards every guarded process has been
@@ -130,8 +137,41 @@ pub fn leads_its_group() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::remove;
+    use super::{Guardian, remove};
+    use crate::spec::{Base, Spec};
+    use crate::withheld::Withheld;
+    use std::os::unix::process::CommandExt;
+    use std::path::Path;
+    use std::process::{Command, Stdio};
     use std::sync::mpsc::channel;
+
+    #[test]
+    fn what_it_guards_is_in_its_group_and_has_no_secrets() {
+        let text = "[[storage_object]]\nname = \"a\"\nbackstore = \"ramdisk\"\nsize = \"64M\"\n\
+                    [[target]]\nwwn = \"iqn.2024-05.org.example:one\"\n[[target.tpg]]\n\
+                    luns = [{ lun = 0, storage_object = \"a\" }]\n\
+                    chap = { userid = \"u\", password_env = \"CHAP\" }\n";
+        let environment = |_: &str| Some("canary-canary".into());
+        let base = Base { directory: Path::new("/"), home: None, environment };
+        let mut stand_in = Command::new("cat");
+        let mut child = stand_in.stdin(Stdio::piped()).process_group(0).spawn().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let guardian = Guardian {
+            pipe: child.stdin.take(),
+            child,
+            directory: directory.path().join("runtime"),
+            withheld: Withheld::of(&Spec::parse(text, base).unwrap()),
+        };
+        let mut command = Command::new("sh");
+        command.args(["-c", "env; ps -o pgid= -p $$"]);
+        command.env("CHAP", "canary-canary").env("CONTROL", "passes");
+        let output = guardian.guard(&mut command).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains("CONTROL=passes") && !said.contains("canary"), "{said}");
+        let group = said.lines().last().unwrap().trim();
+        assert_eq!(group, guardian.child.id().to_string());
+        guardian.finish();
+    }
 
     #[test]
     fn a_directory_that_fills_meanwhile_is_removed() {

@@ -25,3 +25,4 @@ mod sys;
 pub mod target;
 pub mod transport;
 pub mod verdict;
+pub mod withheld;

@@ -21,6 +21,7 @@ use lunlab::qemu::device::{Bare, Boot, Device, EndOnPanic, Machine};
 use lunlab::qemu::program::Program;
 use lunlab::run::plan::find_kernel;
 use lunlab::spec::Spec;
+use lunlab::withheld::Withheld;
 use lunlab_initramfs::image::{Base, GuestFile, LoadedModule, per_run_segment};
 
 use crate::Watched;
@@ -83,7 +84,7 @@ impl Guest {
     pub fn prepare() -> Result<Self, Box<dyn Error>> {
         let spec = Spec::builtin()?;
         let cache = Cache::open()?;
-        let program = Program::find(&cache)?;
+        let program = Program::find(&cache, Withheld::default())?;
         let kernel = find_kernel(&spec, None, &cache)?;
         let boot = kernel.boot_image(&cache, BootChoice::Auto, &mut |_| ())?;
         let plan = plan_modules(&kernel.contents(&cache)?, &FEATURES, &[])?;

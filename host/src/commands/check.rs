@@ -13,7 +13,7 @@ use serde::Serialize;
 pub(super) fn check(check: &Check) -> Result<u8, Error> {
     let read = read_spec(check.spec.as_deref())?;
     let found = match &read.spec {
-        Ok(spec) => Ok(Good::of(spec)?),
+        Ok((spec, _)) => Ok(Good::of(spec)?),
         Err(faults) => Err(faults),
     };
     if check.format == Format::Json {

@@ -319,29 +319,28 @@ fn not_started(
     Ok(Outcome { learnt, argv: Vec::new() })
 }
 
-/// Reads the spec, or the default one; with its text.
+/// Reads the spec, or the default one; with a copy of its text that can be read from anywhere.
 pub(super) fn load_spec(path: Option<&Path>) -> Result<(Spec, String), Error> {
     let read = read_spec(path)?;
-    let spec = read.spec.map_err(|faults| refused(&read.name, &faults))?;
-    Ok((spec, read.text))
+    let (spec, copy) = read.spec.map_err(|faults| refused(&read.name, &faults))?;
+    Ok((spec, copy))
 }
 
 /// A spec as it was read, good or not.
 pub(super) struct ReadSpec {
     /// What the user calls it.
     pub(super) name: String,
-    /// Its text.
-    pub(super) text: String,
-    /// What it says, or all that is wrong with it.
-    pub(super) spec: Result<Spec, Faults>,
+    /// What it says, with a copy of its text that can be read from anywhere; or all that is wrong
+    /// with it.
+    pub(super) spec: Result<(Spec, String), Faults>,
 }
 
 /// Reads the spec, or the default one.
 pub(super) fn read_spec(path: Option<&Path>) -> Result<ReadSpec, Error> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let Some(path) = path else {
-        let (name, text) = ("the default spec".to_owned(), DEFAULT_SPEC.to_owned());
-        return Ok(ReadSpec { name, text, spec: Spec::builtin() });
+        let spec = Spec::builtin().map(|spec| (spec, DEFAULT_SPEC.to_owned()));
+        return Ok(ReadSpec { name: "the default spec".to_owned(), spec });
     };
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
@@ -352,8 +351,7 @@ pub(super) fn read_spec(path: Option<&Path>) -> Result<ReadSpec, Error> {
     };
     let environment = Base::process_environment;
     let base = Base { directory, home: home.as_deref(), environment };
-    let spec = Spec::parse(&text, base);
-    Ok(ReadSpec { name, text, spec })
+    Ok(ReadSpec { name, spec: Spec::parse_with_copy(&text, base) })
 }
 
 /// The error of a spec with faults.

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use crate::cache::{Cache, Record};
 use crate::error::Error;
+use crate::withheld::Withheld;
 
 const NAME: &str = "qemu-system-x86_64";
 
@@ -18,6 +19,8 @@ pub struct Program {
     pub path: PathBuf,
     /// Its version in its own words, such as `7.2.22 (Debian 1:7.2+dfsg-7)`.
     pub version: String,
+    /// What no run of it gets to see.
+    pub withheld: Withheld,
 }
 
 impl Program {
@@ -25,8 +28,8 @@ impl Program {
     ///
     /// # Errors
     /// Environment, when it is not there or does not run.
-    pub fn find(cache: &Cache) -> Result<Self, Error> {
-        Self::find_on(&std::env::var_os("PATH").unwrap_or_default(), cache)
+    pub fn find(cache: &Cache, withheld: Withheld) -> Result<Self, Error> {
+        Self::find_on(&std::env::var_os("PATH").unwrap_or_default(), cache, withheld)
     }
 
     /// Whether its TCG gets cmpxchg16b right. Before 8.0 the flags are wrong after it when others
@@ -38,15 +41,15 @@ impl Program {
         major.is_none_or(|major| major >= 8)
     }
 
-    fn find_on(path: &OsStr, cache: &Cache) -> Result<Self, Error> {
+    fn find_on(path: &OsStr, cache: &Cache, withheld: Withheld) -> Result<Self, Error> {
         let found =
             std::env::split_paths(path).map(|dir| dir.join(NAME)).find(|file| is_program(file));
         let found = found.and_then(|file| std::path::absolute(file).ok()).ok_or_else(|| {
             Error::environment(format!("{NAME} is not on PATH"))
                 .with_hint("apt-get install qemu-system-x86")
         })?;
-        let version = remembered_version(&found, cache)?;
-        Ok(Self { path: found, version })
+        let version = remembered_version(&found, cache, &withheld)?;
+        Ok(Self { path: found, version, withheld })
     }
 }
 
@@ -54,7 +57,7 @@ fn is_program(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-fn remembered_version(program: &Path, cache: &Cache) -> Result<String, Error> {
+fn remembered_version(program: &Path, cache: &Cache, withheld: &Withheld) -> Result<String, Error> {
     let key = program.to_string_lossy();
     if let Some(version) =
         cache.recall("qemu", &key).and_then(|record| record.facts.first().cloned())
@@ -63,17 +66,16 @@ fn remembered_version(program: &Path, cache: &Cache) -> Result<String, Error> {
     }
     let mut record = Record::begin();
     record.depends_on(program);
-    let version = ask_version(program)?;
+    let version = ask_version(program, withheld)?;
     record.facts.push(version.clone());
     cache.record("qemu", &key, &record);
     Ok(version)
 }
 
-fn ask_version(program: &Path) -> Result<String, Error> {
+fn ask_version(program: &Path, withheld: &Withheld) -> Result<String, Error> {
     let asked = format!("{} --version", program.display());
-    let output = Command::new(program)
-        .arg("--version")
-        .stdin(Stdio::null())
+    let output = withheld
+        .keep_from(Command::new(program).arg("--version").stdin(Stdio::null()))
         .output()
         .map_err(|error| Error::environment(format!("{asked}: {error}")))?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -108,7 +110,8 @@ pub(crate) mod tests {
     fn absent_is_an_environment_error_that_names_the_package() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::at(dir.path().join("cache")).unwrap();
-        let error = Program::find_on(dir.path().as_os_str(), &cache).unwrap_err();
+        let error =
+            Program::find_on(dir.path().as_os_str(), &cache, Withheld::default()).unwrap_err();
         assert_eq!(error.category(), Category::Environment);
         assert_eq!(error.hint(), Some("apt-get install qemu-system-x86"));
     }
@@ -119,13 +122,15 @@ pub(crate) mod tests {
         let cache = Cache::at(dir.path().join("cache")).unwrap();
         for (version, emulates) in [("7.2.22 (Debian 1:7.2)", false), ("10.0.1", true)] {
             fake(dir.path(), &format!("echo 'QEMU emulator version {version}'; echo Copyright"));
-            let program = Program::find_on(dir.path().as_os_str(), &cache).unwrap();
+            let program =
+                Program::find_on(dir.path().as_os_str(), &cache, Withheld::default()).unwrap();
             assert_eq!(program.version, version);
             assert_eq!(program.emulates_cmpxchg16b(), emulates);
             assert_eq!(program.path, dir.path().join(NAME));
         }
         fake(dir.path(), "echo 'cannot open shared object' >&2; exit 127");
-        let error = Program::find_on(dir.path().as_os_str(), &cache).unwrap_err();
+        let error =
+            Program::find_on(dir.path().as_os_str(), &cache, Withheld::default()).unwrap_err();
         assert!(error.to_string().contains("cannot open shared object"), "{error}");
     }
 }

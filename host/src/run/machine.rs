@@ -16,6 +16,7 @@ use crate::run::queue::Reporter;
 use crate::run::segment;
 use crate::target::{Provisioning, each_request};
 use crate::transport::{self, Arrival, Ready};
+use crate::withheld::Withheld;
 use lunlab_initramfs::image::GuestFile;
 use lunlab_protocol::hello::{CONTROL, Token};
 use lunlab_protocol::message::encode;
@@ -72,7 +73,7 @@ impl Machine {
         reporter: &Reporter,
     ) -> Result<Self, Error> {
         let directory = crate::runtime_directory::choose()?;
-        let guardian = Guardian::start(&directory)?;
+        let guardian = Guardian::start(&directory, Withheld::of(&plan.spec))?;
         let started =
             Self::start_guarded(plan, portals, provisioning, reporter, &directory, &guardian);
         match started {

@@ -5,11 +5,9 @@ use crate::kernel::parameters::Parameters;
 use crate::spec::{
     Backstore, Bus, Device, DeviceKind, Fabric, Network, Spec, StorageObject, Target,
 };
+use crate::target::{COMP_ALGORITHM, ZRAM_COMPRESSION};
 use crate::transport::Transport;
 use std::net::IpAddr;
-
-/// zram's compression where the spec names none, which is the kernel's own default in nearly all configurations.
-const ZRAM_COMPRESSION: &str = "lzo-rle";
 
 /// The features a spec needs over a transport, each once.
 #[must_use]
@@ -78,7 +76,7 @@ fn of_device(device: &Device) -> Vec<Feature> {
         DeviceKind::NullBlk => vec![features::NULL_BLK],
         DeviceKind::Brd => vec![features::BRD],
         DeviceKind::Zram => {
-            let algorithm = device.parameter("comp_algorithm").unwrap_or(ZRAM_COMPRESSION);
+            let algorithm = device.parameter(COMP_ALGORITHM).unwrap_or(ZRAM_COMPRESSION);
             // One that is not known here is for the kernel to judge.
             features::zram_compression(algorithm).into_iter().chain([features::ZRAM]).collect()
         }
@@ -107,7 +105,7 @@ fn of_target(target: &Target) -> Vec<Feature> {
 }
 
 /// The parameters that a spec's devices need: those which are set up one by one do not come by themselves, and brd's come by
-/// themselves only.
+/// themselves only. With those the spec names itself.
 #[must_use]
 pub fn parameters(spec: &Spec) -> Parameters {
     let mut parameters = Parameters::default();
@@ -128,6 +126,10 @@ pub fn parameters(spec: &Spec) -> Parameters {
         let number = sizes(DeviceKind::Brd).count();
         let kibibytes = largest.div_ceil(1024);
         parameters.set("brd", &format!("rd_nr={number} rd_size={kibibytes}"));
+    }
+    // The user's own after them: the kernel keeps the later.
+    for (module, text) in &spec.kernel.module_parameters {
+        parameters.set(module, text);
     }
     parameters
 }
@@ -206,6 +208,15 @@ mod tests {
         assert_eq!(parameters.of("null_blk"), "nr_devices=0");
         assert_eq!(parameters.of("brd"), "rd_nr=2 rd_size=65536");
         assert_eq!(parameters.of("zram"), "num_devices=0");
+    }
+
+    #[test]
+    fn a_spec_s_own_parameters_come_after_those_of_its_devices() {
+        let text = "[kernel]\nmodule_parameters = { null-blk = \"bs=4096\", nvme = \"a=1 b=\\\"x y\\\"\" }\n";
+        let block = object("a", "backstore = \"block\"\ndevice = \"null_blk\"");
+        let parameters = parameters(&spec(&(text.to_owned() + &block)));
+        assert_eq!(parameters.of("null_blk"), "nr_devices=0 bs=4096");
+        assert_eq!(parameters.of("nvme"), "a=1 b=\"x y\"");
     }
 
     #[test]

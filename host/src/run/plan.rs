@@ -25,6 +25,7 @@ use crate::transport::choice::{
     probe_vhost_vsock,
 };
 use crate::transport::planned_device;
+use crate::withheld::Withheld;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
@@ -89,7 +90,7 @@ impl Plan {
         say: &mut dyn FnMut(&str),
     ) -> Result<Self, Error> {
         disk::check_images(&spec.disks)?;
-        let program = Program::find(cache)?;
+        let program = Program::find(cache, Withheld::of(&spec))?;
         let kernel = find_kernel(&spec, options.modules.as_deref(), cache)?;
         let boot = kernel.boot_image(cache, options.boot, say)?;
         let contents = kernel.contents(cache)?;

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use crate::escape;
 use serde_json::Value;
 
 /// The width within which a value stays on one line.
@@ -176,7 +177,7 @@ impl fmt::Display for Table {
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => write_text(f, text),
+            Self::Text(text) => f.write_str(&escape::toml(text)),
             Self::Integer(value) => write!(f, "{value}"),
             Self::Boolean(value) => write!(f, "{value}"),
             Self::List(items) => {
@@ -206,19 +207,6 @@ fn separated<T>(
     })
 }
 
-/// A basic string (TOML 1.0, "String"): quotes, backslashes and control characters are escaped.
-fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    f.write_char('"')?;
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => write!(f, "\\{c}")?,
-            c if c.is_control() => write!(f, "\\u{:04X}", u32::from(c))?,
-            c => f.write_char(c)?,
-        }
-    }
-    f.write_char('"')
-}
-
 /// A key, bare where TOML allows that.
 struct Key<'a>(&'a str);
 
@@ -228,7 +216,7 @@ impl fmt::Display for Key<'_> {
         if !self.0.is_empty() && self.0.bytes().all(bare) {
             f.write_str(self.0)
         } else {
-            write_text(f, self.0)
+            f.write_str(&escape::toml(self.0))
         }
     }
 }

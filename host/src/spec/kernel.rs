@@ -23,6 +23,8 @@ pub struct Kernel {
     pub image: KernelChoice,
     /// Modules to load beyond those the spec implies.
     pub modules: Vec<String>,
+    /// Parameters by module, as modprobe would take them.
+    pub module_parameters: Vec<(String, String)>,
     /// What is appended to the kernel's command line; empty for nothing.
     pub cmdline: String,
 }

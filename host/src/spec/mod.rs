@@ -118,10 +118,19 @@ impl Spec {
     /// # Errors
     /// Everything that is wrong with it, in the order of its lines.
     pub fn parse(text: &str, base: Base<'_>) -> Result<Self, Faults> {
+        Self::parse_with_copy(text, base).map(|(spec, _)| spec)
+    }
+
+    /// Reads and checks a spec; with a copy of its text that means the same wherever it is read,
+    /// its paths being absolute.
+    ///
+    /// # Errors
+    /// As for [`Spec::parse`].
+    pub fn parse_with_copy(text: &str, base: Base<'_>) -> Result<(Self, String), Faults> {
         let root = reader::parse_toml(text)?;
         let mut reader = reader::Reader::new(text);
         let mut spec = sections::read(&root, base, &mut reader);
-        let unread = reader.unread();
+        let (unread, copy) = (reader.unread(), reader.anchored());
         let mut faults = reader.into_faults();
         let found = rules::find_faults(&spec).into_iter().filter(|found| found.stands(&unread));
         let place = |path: &KeyPath| Some(reader::locate(text, &root, path));
@@ -132,7 +141,7 @@ impl Spec {
             return Err(Faults(faults));
         }
         spec.notes.extend(rules::find_notes(&spec));
-        Ok(spec)
+        Ok((spec, copy))
     }
 
     /// The spec of a run that is given none.
@@ -172,6 +181,21 @@ impl Spec {
     pub fn disk_of(&self, object: &StorageObject) -> Option<&Disk> {
         let device = object.device.as_ref().filter(|device| device.kind == DeviceKind::Disk)?;
         self.disk(device.disk.as_deref()?)
+    }
+
+    /// Every secret it refers to.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<&Secret> {
+        let tpgs = self.targets.iter().flat_map(|target| &target.tpgs);
+        let of_tpgs = tpgs.flat_map(|tpg| {
+            tpg.chap.iter().chain(tpg.acls.iter().filter_map(|acl| acl.chap.as_ref()))
+        });
+        let of_benchmarks = self.benchmarks.iter().filter_map(|benchmark| match benchmark {
+            Benchmark::IscsiRandread(asked) => asked.chap.as_ref(),
+            _ => None,
+        });
+        let all = self.discovery.chap.iter().chain(of_tpgs).chain(of_benchmarks);
+        all.flat_map(Chap::secrets).collect()
     }
 
     /// Whether nobody can write to a storage object.

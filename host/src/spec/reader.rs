@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::Spanned;
@@ -11,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::fault::{Fault, Faults, KeyPath, Position, Segment, nearest, quoted};
 use super::quantity::{DURATION_FORM, QuantityError, SIZE_FORM, parse_duration, parse_size};
 use super::sections::keys::{SECRETS, place_of};
+use crate::escape;
 
 /// The text being read and what was found wrong with it so far.
 pub(super) struct Reader<'t> {
@@ -20,6 +22,8 @@ pub(super) struct Reader<'t> {
     /// saying one thing twice.
     suggested: Vec<KeyPath>,
     notes: Vec<String>,
+    /// Values that are paths, with what they stand for.
+    paths: Vec<(Range<usize>, PathBuf)>,
 }
 
 /// One table of the spec, with the way to it.
@@ -74,7 +78,13 @@ pub(super) fn locate(text: &str, root: &Spanned<DeTable<'_>>, path: &KeyPath) ->
 
 impl<'t> Reader<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, faults: Vec::new(), suggested: Vec::new(), notes: Vec::new() }
+        Self {
+            text,
+            faults: Vec::new(),
+            suggested: Vec::new(),
+            notes: Vec::new(),
+            paths: Vec::new(),
+        }
     }
 
     /// The keys that have no value worth judging: what was read for them only stands in.
@@ -90,6 +100,26 @@ impl<'t> Reader<'t> {
 
     pub(super) fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
+    }
+
+    /// Remembers which path a value stands for.
+    pub(super) fn path(&mut self, at: Range<usize>, path: &Path) {
+        self.paths.push((at, std::path::absolute(path).unwrap_or_else(|_| path.to_owned())));
+    }
+
+    /// The text with each path absolute and all else as it is, to be read from anywhere.
+    pub(super) fn anchored(&self) -> String {
+        let mut paths: Vec<_> = self.paths.iter().collect();
+        // The last first: those before it stay where they are.
+        paths.sort_by_key(|(at, _)| std::cmp::Reverse(at.start));
+        let mut text = self.text.to_owned();
+        for (at, path) in paths {
+            // One that is not text could be written in no spec.
+            if let Some(path) = path.to_str() {
+                text.replace_range(at.clone(), &escape::toml(path));
+            }
+        }
+        text
     }
 
     pub(super) fn into_faults(self) -> Vec<Fault> {
@@ -299,6 +329,28 @@ impl<'a> Section<'a> {
         pairs
     }
 
+    /// Texts by name, in the order in which they are written.
+    pub(super) fn texts(&self, key: &str, reader: &mut Reader<'_>) -> Vec<Entry<'a>> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let path = self.path.key(key);
+        let Some(table) = value.get_ref().as_table() else {
+            reader.wrong_type(value, path, "a table such as { name = \"text\" }");
+            return Vec::new();
+        };
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        let mut texts = Vec::new();
+        for (name, value) in entries {
+            let (name, name_span) = (name.get_ref().as_ref(), name.span());
+            let path = path.key(name);
+            match value.get_ref().as_str() {
+                Some(text) => texts.push(Entry { name, text, path, name_span }),
+                None => reader.wrong_type(value, path, "a string"),
+            }
+        }
+        texts
+    }
+
     /// Where this table begins.
     pub(super) fn span(&self) -> Range<usize> {
         self.span.clone()
@@ -462,6 +514,14 @@ pub(super) struct Pair {
     pub(super) path: KeyPath,
     pub(super) name_span: Range<usize>,
     pub(super) span: Range<usize>,
+}
+
+/// One name with its text.
+pub(super) struct Entry<'a> {
+    pub(super) name: &'a str,
+    pub(super) text: &'a str,
+    pub(super) path: KeyPath,
+    pub(super) name_span: Range<usize>,
 }
 
 /// One text of a list.

@@ -244,3 +244,9 @@ pub struct MutualChap {
     /// The target's secret.
     pub password: Secret,
 }
+
+impl Chap {
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        [&self.password].into_iter().chain(self.mutual.iter().map(|mutual| &mutual.password))
+    }
+}

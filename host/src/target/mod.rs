@@ -11,7 +11,7 @@ pub mod difference;
 pub mod names;
 mod requests;
 
-pub use devices::Device;
+pub use devices::{COMP_ALGORITHM, Device, ZRAM_COMPRESSION};
 pub use requests::each_request;
 
 use crate::error::Error;

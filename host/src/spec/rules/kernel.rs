@@ -24,6 +24,9 @@ fn check_kernel(kernel: &Kernel, findings: &mut Vec<Finding>) {
         let message = format!("{} has a control character", quoted(&image));
         findings.push(Finding::new(path, message));
     }
+    for (module, text) in &kernel.module_parameters {
+        check_parameters(module, text, findings);
+    }
     let path = top("kernel").key("cmdline");
     if let Some(c) = kernel.cmdline.chars().find(|c| c.is_control()) {
         let message = format!("{} has {c:?}, it must be one line of text", quoted(&kernel.cmdline));
@@ -31,6 +34,20 @@ fn check_kernel(kernel: &Kernel, findings: &mut Vec<Finding>) {
     }
     if kernel.cmdline.len() > CMDLINE_MAX {
         let length = kernel.cmdline.len();
+        let message = format!("{length} bytes are too many, at most {CMDLINE_MAX} are allowed");
+        findings.push(Finding::new(path, message));
+    }
+}
+
+fn check_parameters(module: &str, text: &str, findings: &mut Vec<Finding>) {
+    let path = top("kernel").key("module_parameters").key(module);
+    let length = text.len();
+    if text.trim().is_empty() {
+        findings.push(Finding::new(path, "empty, parameters such as \"rd_nr=2\" are needed"));
+    } else if let Some(c) = text.chars().find(|c| c.is_control()) {
+        let message = format!("{} has {c:?}, it must be one line of text", quoted(text));
+        findings.push(Finding::new(path, message));
+    } else if length > CMDLINE_MAX {
         let message = format!("{length} bytes are too many, at most {CMDLINE_MAX} are allowed");
         findings.push(Finding::new(path, message));
     }

@@ -73,6 +73,9 @@ fn read_half(
     };
     let from_file = of(&file, &|path| read_file(&base.join(path)));
     let from_variable = of(&variable, &|name| read_variable(name, base));
+    if let Some(SecretSource::File(path)) = from_file.as_ref().map(Secret::source) {
+        reader.path(section.span_of(&file), path);
+    }
     (text(section, &userid, reader).unwrap_or_default(), from_file.or(from_variable))
 }
 

@@ -54,6 +54,7 @@ fn read_content(
     };
     refuse(section, ["size"], "is for scratch, an image has its own", reader);
     let path = std::path::absolute(base.join(image)).unwrap_or_else(|_| base.join(image));
+    reader.path(section.span_of("image"), &path);
     let format = format.unwrap_or(ImageFormat::Raw);
     let size = match look_at(&path, format, read_only || snapshot) {
         Ok(Image { size, looks_like_qcow2 }) => {

@@ -1,7 +1,7 @@
 //! `[kernel]`, `[machine]` and `[channel]`.
 
 use crate::spec::name::check_module;
-use crate::spec::reader::{Reader, Section};
+use crate::spec::reader::{Entry, Reader, Section};
 use crate::spec::{
     AcceleratorChoice, Base, CPUS, Channel, Kernel, KernelChoice, Machine, TransportChoice,
 };
@@ -13,12 +13,22 @@ pub(super) fn read(
 ) -> Kernel {
     let debian = KernelChoice::Name("debian".to_owned());
     let Some(section) = section else {
-        return Kernel { image: debian, modules: Vec::new(), cmdline: String::new() };
+        return Kernel {
+            image: debian,
+            modules: Vec::new(),
+            module_parameters: Vec::new(),
+            cmdline: String::new(),
+        };
     };
     let image = section.string("image", "debian, a release or a path", reader);
+    let image = image.map_or(debian, |text| KernelChoice::resolve(text, base));
+    if let KernelChoice::Path(path) = &image {
+        reader.path(section.span_of("image"), path);
+    }
     Kernel {
-        image: image.map_or(debian, |text| KernelChoice::resolve(text, base)),
+        image,
         modules: read_modules(&section, reader),
+        module_parameters: read_module_parameters(&section, reader),
         cmdline: section.string("cmdline", "a string", reader).unwrap_or_default().to_owned(),
     }
 }
@@ -32,6 +42,23 @@ fn read_modules(section: &Section<'_>, reader: &mut Reader<'_>) -> Vec<String> {
         }
     }
     modules
+}
+
+fn read_module_parameters(section: &Section<'_>, reader: &mut Reader<'_>) -> Vec<(String, String)> {
+    let mut parameters: Vec<(String, String)> = Vec::new();
+    for Entry { name, text, path, name_span } in section.texts("module_parameters", reader) {
+        // The kernel takes `-` and `_` in a module's name for the same.
+        let same =
+            |(known, _): &&(String, String)| known.replace('-', "_") == name.replace('-', "_");
+        match (check_module(name), parameters.iter().find(same)) {
+            (Err(error), _) => reader.fault(name_span, path, error),
+            (Ok(()), Some((known, _))) => {
+                reader.fault(name_span, path, format!("the same module as {known}"));
+            }
+            (Ok(()), None) => parameters.push((name.to_owned(), text.to_owned())),
+        }
+    }
+    parameters
 }
 
 pub(super) fn read_machine(section: Option<Section<'_>>, reader: &mut Reader<'_>) -> Machine {

@@ -23,7 +23,7 @@ tables! {
         "kernel", "machine", "channel", "network", "disk", "storage_object", "discovery", "target",
         "benchmark", "run",
     ];
-    KERNEL = "[kernel]": ["image", "modules", "cmdline"];
+    KERNEL = "[kernel]": ["image", "modules", "module_parameters", "cmdline"];
     MACHINE = "[machine]": ["cpus", "memory", "accelerator"];
     CHANNEL = "[channel]": ["transport"];
     NETWORK = "[network]": ["mode"];
@@ -71,7 +71,8 @@ tables! {
 }
 
 /// What some values look like, by table and key: the way out of a fault that has no better one.
-const EXAMPLES: [(&str, &str); 24] = [
+const EXAMPLES: [(&str, &str); 25] = [
+    ("kernel.module_parameters", "module_parameters = { null_blk = \"queue_mode=2\" }"),
     ("disk.serial", "serial = \"scratch0\""),
     ("disk.size", "size = \"1G\""),
     ("storage_object.name", "name = \"disk0\""),

@@ -3,6 +3,7 @@ mod alua;
 mod attribute;
 mod benchmark;
 mod chap;
+mod copy;
 mod disk;
 mod portal;
 mod reference;
@@ -99,6 +100,7 @@ fn the_default_spec_is_what_the_design_says() {
             kernel: Kernel {
                 image: KernelChoice::Name("debian".into()),
                 modules: vec![],
+                module_parameters: vec![],
                 cmdline: String::new(),
             },
             machine: Machine { cpus: 1, memory: None, accelerator: AcceleratorChoice::Auto },
@@ -175,6 +177,7 @@ fn every_key_arrives_in_the_data() {
         [kernel]
         image = "~/linux"
         modules = ["nvme-tcp", "null_blk"]
+        module_parameters = { zram = "a=1", null_blk = "bs=4096 x=y" }
         cmdline = "slub_debug=FZ"
         [machine]
         cpus = 2
@@ -214,6 +217,8 @@ fn every_key_arrives_in_the_data() {
     .unwrap();
     assert_eq!(spec.kernel.image, KernelChoice::Path("/home/me/linux".into()));
     assert_eq!(spec.kernel.modules, ["nvme-tcp", "null_blk"]);
+    let parameters = [("zram", "a=1"), ("null_blk", "bs=4096 x=y")];
+    assert_eq!(spec.kernel.module_parameters, parameters.map(|(m, t)| (m.into(), t.into())));
     assert_eq!(spec.kernel.cmdline, "slub_debug=FZ");
     assert_eq!((spec.machine.cpus, spec.memory_bytes()), (2, 1 << 30));
     assert_eq!(spec.machine.accelerator, AcceleratorChoice::Tcg);
@@ -475,6 +480,30 @@ fn each_bad_spec_is_told_what_is_wrong_and_where() {
         (
             "[kernel]\nmodules = [\"brd.ko\"]",
             "s.toml:2:12: kernel.modules[0]: \"brd.ko\" is not a module name, 1 to 55 of A-Z, a-z, 0-9, `_` and `-` are",
+        ),
+        (
+            "[kernel]\nmodule_parameters = { \"brd.ko\" = \"x=1\" }",
+            "s.toml:2:23: kernel.module_parameters.\"brd.ko\": \"brd.ko\" is not a module name, 1 to 55 of A-Z, a-z, 0-9, `_` and `-` are",
+        ),
+        (
+            "[kernel]\nmodule_parameters = { brd = 1 }",
+            "s.toml:2:29: kernel.module_parameters.brd: 1 is an integer, a string is needed",
+        ),
+        (
+            "[kernel]\nmodule_parameters = { brd = \"a=1\\nb=2\" }",
+            "s.toml:2:29: kernel.module_parameters.brd: \"a=1\\nb=2\" has '\\n', it must be one line of text",
+        ),
+        (
+            "[kernel]\nmodule_parameters = { brd = \" \" }",
+            "s.toml:2:29: kernel.module_parameters.brd: empty, parameters such as \"rd_nr=2\" are needed",
+        ),
+        (
+            "[kernel]\nmodule_parameters = { dm-delay = \"a=1\", dm_delay = \"b=1\" }",
+            "s.toml:2:41: kernel.module_parameters.dm_delay: the same module as dm-delay",
+        ),
+        (
+            "[kernel]\nmodule_parameters = \"brd.a=1\"",
+            "s.toml:2:21: kernel.module_parameters: \"brd.a=1\" is a string, a table such as { name = \"text\" } is needed\n  hint: such as module_parameters = { null_blk = \"queue_mode=2\" }",
         ),
         (
             "[kernel]\ncmdline = \"a\\nb\"",
