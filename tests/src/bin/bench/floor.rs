@@ -7,6 +7,7 @@ use crate::{Failure, Subject};
 use lunlab::guardian::Guardian;
 use lunlab::qemu::{command_line, process};
 use lunlab::run::plan::Plan;
+use lunlab::withheld::Withheld;
 use lunlab::{runtime_directory, transport};
 use lunlab_initramfs::image::Base;
 use lunlab_protocol::hello::Token;
@@ -77,7 +78,7 @@ pub(crate) fn boot(
     watch: impl FnOnce(&mut UnixStream) -> End,
 ) -> Result<Booted, Failure> {
     let directory = runtime_directory::choose()?;
-    let guardian = Guardian::start(&directory)?;
+    let guardian = Guardian::start(&directory, Withheld::default())?;
     // On an error it is dropped, and with it the pipe: then it does its work as well.
     boot_guarded(subject, initrd, change, watch, &directory, guardian)
 }
