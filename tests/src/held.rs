@@ -57,6 +57,15 @@ impl Held {
     #[must_use]
     pub fn stop(self) -> Finished {
         self.running.signal(Signal::TERM);
+        self.finish()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    #[must_use]
+    pub fn finish(self) -> Finished {
         self.running.finish()
     }
 }

@@ -64,6 +64,20 @@ impl Running {
         self
     }
 
+    /// Waits until what it said on stderr after the first `mark` bytes has all these; gives that.
+    ///
+    /// # Panics
+    /// As [`Running::wait_for`].
+    #[must_use]
+    #[track_caller]
+    pub fn said_since(&self, mark: usize, parts: &[&str]) -> String {
+        let since = |all: &str| all.get(mark..).unwrap_or_default().to_owned();
+        let has_all = |all: &str| parts.iter().all(|part| since(all).contains(part));
+        let said = self.watched.stderr.wait(has_all, self.watched.deadline());
+        assert!(said, "lunlab never said {parts:?}\n{}", self.story());
+        since(&self.stderr())
+    }
+
     /// Waits until its stdout has so many lines; gives them.
     ///
     /// # Panics

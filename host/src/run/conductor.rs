@@ -89,6 +89,8 @@ pub struct Conductor {
     work: Work,
     /// What is to stand once the guest says so.
     pending: Option<(Spec, Arc<Provisioning>)>,
+    /// What the spec's file became since, while nothing could be changed.
+    newest: Option<Result<Spec, String>>,
     begun: Instant,
     /// When the stage ends by itself.
     stage_deadline: Option<Instant>,
@@ -116,6 +118,7 @@ impl Conductor {
             stage: Stage::Booting,
             work,
             pending: None,
+            newest: None,
             begun,
             stage_deadline,
             fatal: None,
@@ -414,6 +417,7 @@ impl Conductor {
         if self.orders.hold {
             self.enter(Stage::Holding, None);
             actions.push(Action::Announce);
+            actions.extend(self.take_newest());
         } else {
             self.enter(Stage::Working, None);
             actions.extend(self.next_task(at));

@@ -4,7 +4,7 @@
 use crate::error::Error;
 use crate::guardian::{Guardian, own_command};
 use crate::initiator::{Digest, Initiator, Job};
-use crate::portal::{self, Asked, PortalAddress, Portals};
+use crate::portal::{self, PortalAddress, Portals};
 use crate::qemu::disk::Drive;
 use crate::qemu::{command_line, process, qmp, trial};
 use crate::run::command;
@@ -134,21 +134,10 @@ impl Machine {
         })
     }
 
-    /// The addresses of portals, of which some may be new.
-    ///
-    /// # Errors
-    /// When a new one cannot be bound.
-    pub fn addresses_of(&self, asked: &[Asked]) -> Result<Vec<PortalAddress>, Error> {
-        let addresses = asked.iter().map(|(address, port)| {
-            let known = self.portals.addresses().iter().find(|known| {
-                known.guest.ip() == *address && port.is_none_or(|port| known.guest.port() == port)
-            });
-            known.copied().ok_or_else(|| {
-                let port = port.map_or(String::new(), |port| format!(" port {port}"));
-                Error::usage(format!("portal {address}{port} cannot be added while the guest runs"))
-            })
-        });
-        addresses.collect()
+    /// Where the portals are that were bound before the guest booted; there are no others.
+    #[must_use]
+    pub fn portal_addresses(&self) -> &[PortalAddress] {
+        self.portals.addresses()
     }
 
     /// Sends the guest all that describes a provisioning, and then what is to be done with it.

@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::portal::{Asked, Portals};
 use crate::result::CappedLog;
 use crate::spec::Spec;
+use crate::target::difference::addresses;
 use crate::target::{Provisioning, Seed};
 use crate::verdict::Signal;
 use conductor::{Action, Conductor, Orders};
@@ -207,12 +208,14 @@ fn conduct(
     }
 }
 
-/// Plans a changed spec where the machine's portals are; new ones are bound first.
-fn replan(spec: Spec, machine: &mut Machine, seed: Seed, conductor: &mut Conductor) -> Vec<Action> {
-    let planned = machine
-        .addresses_of(&asked(&spec))
-        .and_then(|addresses| Provisioning::new(&spec, &addresses, seed));
-    conductor.replanned(spec, planned.map_err(|error| error.to_string()))
+/// Plans a changed spec where the machine's portals are.
+fn replan(spec: Spec, machine: &Machine, seed: Seed, conductor: &mut Conductor) -> Vec<Action> {
+    let (standing, provisioning) = conductor.standing();
+    let addresses = addresses(machine.portal_addresses(), (standing, provisioning), &spec);
+    let planned = addresses.and_then(|addresses| {
+        Provisioning::new(&spec, &addresses, seed).map_err(|error| error.to_string())
+    });
+    conductor.replanned(spec, planned)
 }
 
 fn asked(spec: &Spec) -> Vec<Asked> {

@@ -209,6 +209,11 @@ impl Record {
         Some([step.reason, kernel.unwrap_or_default(), hint.unwrap_or_default()].concat())
     }
 
+    /// What was read back is of a target that is another now.
+    pub fn forget_read_back(&mut self) {
+        self.read_back.clear();
+    }
+
     fn counter(&mut self, number: u32, path: &str, value: &str) {
         let n = usize::try_from(number / 2).unwrap_or(usize::MAX);
         if n < self.benchmarks.len() {

@@ -4,8 +4,10 @@ use crate::error::Error;
 use crate::run::happening::What;
 use crate::run::queue::Reporter;
 use crate::spec::Spec;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
 use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,16 +42,26 @@ impl Watch {
         let watch = inotify::init(inotify::CreateFlags::CLOEXEC)
             .map_err(|errno| failed(errno.to_string()))?;
         // Editors write a new file and rename it over the old one, so the directory is watched.
-        let events = inotify::WatchFlags::CLOSE_WRITE | inotify::WatchFlags::MOVED_TO;
+        let events = inotify::WatchFlags::CLOSE_WRITE
+            | inotify::WatchFlags::MOVED_TO
+            | inotify::WatchFlags::MODIFY;
         inotify::add_watch(&watch, directory, events).map_err(|errno| failed(errno.to_string()))?;
         let (watched, reporter) = (self.clone(), reporter.clone());
         let thread = std::thread::Builder::new().name("spec".into());
         let thread = thread.spawn(move || {
             let mut buffer = [MaybeUninit::uninit(); 4096];
             let mut events = inotify::Reader::new(&watch, &mut buffer);
+            let mut read = None;
             while let Ok(event) = events.next() {
                 if watched.is_meant(&event) {
-                    reporter.tell(What::SpecChanged(Box::new((watched.reload)())));
+                    // Whoever begins to write again has emptied the file, perhaps before it was
+                    // read; that one tells when it is done, too.
+                    let whole = !event.events().contains(inotify::ReadFlags::MODIFY);
+                    read = whole.then(|| (watched.reload)());
+                }
+                if events.is_buffer_empty() && is_quiet(&watch) {
+                    let spec = read.take().map(|spec| What::SpecChanged(Box::new(spec)));
+                    spec.into_iter().for_each(|spec| reporter.tell(spec));
                 }
             }
         });
@@ -60,4 +72,10 @@ impl Watch {
         let name = self.path.file_name().map(std::os::unix::ffi::OsStrExt::as_bytes);
         event.file_name().map(std::ffi::CStr::to_bytes) == name
     }
+}
+
+/// Whether there is no event that was not read yet.
+fn is_quiet(watch: &impl AsFd) -> bool {
+    let mut fds = [PollFd::new(watch, PollFlags::IN)];
+    poll(&mut fds, Some(&Timespec::default())) == Ok(0)
 }

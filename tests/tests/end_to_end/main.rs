@@ -14,6 +14,7 @@ mod interrupts;
 mod kernels;
 mod leftovers;
 mod plain_initiator;
+mod provisioning;
 mod results;
 mod run;
 mod saveconfig;

@@ -9,14 +9,23 @@ use std::sync::Arc;
 impl Conductor {
     /// The spec's file has changed.
     pub(super) fn spec_changed(&mut self, spec: Result<Spec, String>) -> Vec<Action> {
-        if self.stage != Stage::Holding {
+        if self.stage > Stage::Holding {
             return Vec::new();
         }
         match spec {
+            // A version is only worth its turn until there is a newer one.
+            spec if self.stage < Stage::Holding || self.pending.is_some() => {
+                self.newest = Some(spec);
+                Vec::new()
+            }
             Err(faults) => refused(&faults),
-            Ok(_) if self.pending.is_some() => refused("the change before is not done yet"),
             Ok(spec) => vec![Action::Replan(Box::new(spec))],
         }
+    }
+
+    /// Takes what the spec's file became while the target could not be changed.
+    pub(super) fn take_newest(&mut self) -> Vec<Action> {
+        self.newest.take().map_or_else(Vec::new, |spec| self.spec_changed(spec))
     }
 
     /// The changed spec was planned.
@@ -48,11 +57,14 @@ impl Conductor {
         let before = self.orders.provisioning.urls(&self.orders.spec);
         self.orders.spec = spec;
         self.orders.provisioning = provisioning;
+        // The guest tells anew what it has, and nothing of what is gone.
+        self.record.forget_read_back();
         let words = format!("the target is changed: {undone} steps undone, {steps} done");
         let mut actions = vec![Action::Say(words)];
         if before != self.orders.provisioning.urls(&self.orders.spec) {
             actions.push(Action::Announce);
         }
+        actions.extend(self.take_newest());
         actions
     }
 
@@ -64,7 +76,9 @@ impl Conductor {
         } else {
             "what stood before could not all be brought back"
         };
-        refused(&format!("{why}; {stands}"))
+        let mut actions = refused(&format!("{why}; {stands}"));
+        actions.extend(self.take_newest());
+        actions
     }
 
     /// What the target is now, for the result.
@@ -75,5 +89,8 @@ impl Conductor {
 }
 
 fn refused(why: &str) -> Vec<Action> {
-    vec![Action::Say(format!("the changed spec is not taken: {}", why.trim_end()))]
+    let mut lines = why.trim_end().lines();
+    let first = format!("the changed spec is not taken: {}", lines.next().unwrap_or_default());
+    let rest = lines.map(|line| format!("  {line}"));
+    std::iter::once(first).chain(rest).map(Action::Say).collect()
 }

@@ -385,3 +385,63 @@ fn messages_that_are_none_are_agent_lost() {
     play.qemu_ends(true);
     assert_eq!(play.verdict().kind, Kind::AgentLost);
 }
+
+/// The built-in spec with another login timeout, and its plan.
+fn changed(play: &Play, seconds: u32) -> (Spec, Result<Provisioning, String>) {
+    let mut spec = play.spec.clone();
+    let attributes = &mut spec.targets[0].tpgs[0].attributes;
+    attributes.push(("login_timeout".to_owned(), seconds.to_string()));
+    let plan = Provisioning::shown(&spec).map_err(|error| error.to_string());
+    (spec, plan)
+}
+
+fn is_replan(actions: &[Action], wanted: &Spec) -> bool {
+    matches!(actions, [.., Action::Replan(spec)] if **spec == *wanted)
+}
+
+#[test]
+fn of_specs_that_come_while_a_change_is_made_the_last_is_taken_after_it() {
+    for failed in [false, true] {
+        let mut play = Play::with(true, None).ready();
+        let [first, second, third] = [5, 6, 7].map(|seconds| changed(&play, seconds));
+        let see =
+            |play: &mut Play, spec: &Spec| play.see(What::SpecChanged(Box::new(Ok(spec.clone()))));
+        assert!(is_replan(&see(&mut play, &first.0), &first.0));
+        let actions = play.conductor.replanned(first.0, first.1);
+        assert!(matches!(actions.as_slice(), [Action::Change(_)]), "{actions:?}");
+        assert_eq!(see(&mut play, &second.0), []);
+        assert_eq!(see(&mut play, &third.0), []);
+        let actions = if failed {
+            play.hear(&Event::ChangeFailed { undone: true })
+        } else {
+            play.hear(&Event::Changed { undone: 0, steps: 1 })
+        };
+        assert!(is_replan(&actions, &third.0), "{actions:?}");
+        assert!(matches!(
+            play.conductor.replanned(third.0, third.1).as_slice(),
+            [Action::Change(_)]
+        ));
+        assert_eq!(play.hear(&Event::Changed { undone: 0, steps: 1 }), []);
+    }
+}
+
+#[test]
+fn a_spec_that_changes_while_the_guest_boots_is_taken_once_the_target_is_held() {
+    let mut play = Play::with(true, None);
+    let (spec, _) = changed(&play, 5);
+    assert_eq!(play.see(What::SpecChanged(Box::new(Ok(spec.clone())))), []);
+    play.see(What::ControlOpened);
+    let actions = play.hear(&Event::TargetReady { steps: 9 });
+    assert!(is_replan(&actions, &spec), "{actions:?}");
+    play.see(What::Signal(Signal::Terminate));
+    assert_eq!(play.see(What::SpecChanged(Box::new(Ok(spec)))), []);
+}
+
+#[test]
+fn a_refused_spec_is_told_line_by_line() {
+    let mut play = Play::with(true, None).ready();
+    let what = What::SpecChanged(Box::new(Err("s.toml:1:2: a\n  hint: b\n".into())));
+    let actions = play.conductor.take(Happening { at: play.now, what });
+    let said = ["the changed spec is not taken: s.toml:1:2: a", "    hint: b"];
+    assert_eq!(actions, said.map(|line| Action::Say(line.into())));
+}
