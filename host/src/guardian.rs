@@ -136,7 +136,7 @@ pub fn leads_its_group() -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::{Guardian, remove};
     use crate::spec::{Base, Spec};
     use crate::withheld::Withheld;
@@ -144,6 +144,14 @@ mod tests {
     use std::path::Path;
     use std::process::{Command, Stdio};
     use std::sync::mpsc::channel;
+
+    /// A guardian whose process only leads the group.
+    pub(crate) fn stand_in(withheld: Withheld) -> Guardian {
+        let mut leader = Command::new("cat");
+        let mut child = leader.stdin(Stdio::piped()).process_group(0).spawn().unwrap();
+        let directory = tempfile::tempdir().unwrap().path().join("runtime");
+        Guardian { pipe: child.stdin.take(), child, directory, withheld }
+    }
 
     #[test]
     fn what_it_guards_is_in_its_group_and_has_no_secrets() {
@@ -153,15 +161,7 @@ mod tests {
                     chap = { userid = \"u\", password_env = \"CHAP\" }\n";
         let environment = |_: &str| Some("canary-canary".into());
         let base = Base { directory: Path::new("/"), home: None, environment };
-        let mut stand_in = Command::new("cat");
-        let mut child = stand_in.stdin(Stdio::piped()).process_group(0).spawn().unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let guardian = Guardian {
-            pipe: child.stdin.take(),
-            child,
-            directory: directory.path().join("runtime"),
-            withheld: Withheld::of(&Spec::parse(text, base).unwrap()),
-        };
+        let guardian = stand_in(Withheld::of(&Spec::parse(text, base).unwrap()));
         let mut command = Command::new("sh");
         command.args(["-c", "env; ps -o pgid= -p $$"]);
         command.env("CHAP", "canary-canary").env("CONTROL", "passes");

@@ -9,10 +9,15 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The most of its words that are kept, in bytes.
 const WORDS: usize = 64 * 1024;
+
+/// What its last words may take to arrive once it has ended. Something it left behind may hold the pipe for ever.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Starts it in the run's process group; its end is told as a happening.
 ///
@@ -35,25 +40,47 @@ pub fn start(command: HostCommand, guardian: &Guardian, reporter: &Reporter) -> 
     let child = guardian.guard(&mut to_run).spawn().map_err(failed)?;
     // The pipe's other ends would keep it open here.
     drop(to_run);
-    let words = std::thread::Builder::new().name("command output".into());
-    let words = words.spawn(move || first_words(reader)).map_err(failed)?;
+    let words = Words::hear(reader).map_err(failed)?;
     let (reporter, benchmark, timeout) = (reporter.clone(), command.benchmark, command.timeout);
     let waiting = std::thread::Builder::new().name("command".into()).spawn(move || {
         let outcome = wait(child, timeout);
-        let output = words.join().unwrap_or_default();
+        let output = words.said();
         reporter.tell(What::CommandEnded { benchmark, outcome, output });
     });
     waiting.map(drop).map_err(failed)
 }
 
-/// Reads to the end, so that the program never waits for room; keeps only the beginning.
-fn first_words(mut from: impl Read) -> String {
-    let (mut kept, mut buffer) = (Vec::new(), [0; 8192]);
-    while let Ok(length @ 1..) = from.read(&mut buffer) {
-        let room = WORDS.saturating_sub(kept.len());
-        kept.extend(buffer.iter().take(length.min(room)));
+/// What a program says.
+struct Words {
+    kept: Arc<Mutex<Vec<u8>>>,
+    /// Closes when there is no more to come.
+    end: Receiver<()>,
+}
+
+impl Words {
+    /// Reads to the end, so that the program never waits for room; keeps only the beginning.
+    fn hear(mut from: impl Read + Send + 'static) -> std::io::Result<Self> {
+        let kept = Arc::<Mutex<Vec<u8>>>::default();
+        let (heard, end) = channel();
+        let into = Arc::clone(&kept);
+        let listener = std::thread::Builder::new().name("command output".into());
+        listener.spawn(move || {
+            let (_open, mut buffer) = (heard, [0; 8192]);
+            while let Ok(length @ 1..) = from.read(&mut buffer) {
+                let mut kept = into.lock().unwrap_or_else(PoisonError::into_inner);
+                let room = WORDS.saturating_sub(kept.len());
+                kept.extend(buffer.iter().take(length.min(room)));
+            }
+        })?;
+        Ok(Self { kept, end })
     }
-    String::from_utf8_lossy(&kept).into_owned()
+
+    /// What was said by a program that has ended.
+    fn said(self) -> String {
+        let _closed_or_held = self.end.recv_timeout(LAST_WORDS);
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&kept).into_owned()
+    }
 }
 
 fn wait(mut child: Child, timeout: Option<Duration>) -> Result<(), String> {
@@ -89,5 +116,84 @@ fn ends_within(child: &Child, timeout: Duration) -> bool {
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => return true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WORDS, start};
+    use crate::guardian::tests::stand_in;
+    use crate::run::conductor::HostCommand;
+    use crate::run::happening::What;
+    use crate::run::queue::queue;
+    use crate::withheld::Withheld;
+    use std::time::{Duration, Instant};
+
+    fn command(words: &[&str], timeout: Option<Duration>) -> HostCommand {
+        HostCommand {
+            benchmark: 3,
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            environment: vec![("LUNLAB_URL_0".into(), "iscsi://x".into())],
+            timeout,
+        }
+    }
+
+    /// How a script for the shell ends, and what it says.
+    fn shell(script: &str, timeout: Option<Duration>) -> (Result<(), String>, String) {
+        let (reporter, happenings) = queue();
+        let guardian = stand_in(Withheld::default());
+        start(command(&["sh", "-c", script], timeout), &guardian, &reporter).unwrap();
+        let ended = happenings.next(Duration::from_secs(60)).unwrap().what;
+        guardian.finish();
+        let What::CommandEnded { benchmark: 3, outcome, output } = ended else {
+            panic!("something else happened")
+        };
+        (outcome, output)
+    }
+
+    #[test]
+    fn its_end_is_told_with_its_words() {
+        for (script, outcome, output) in [
+            ("echo $LUNLAB_URL_0; echo oh >&2", Ok(()), "iscsi://x\noh\n"),
+            ("printf no; exit 3", Err("exit status: 3"), "no"),
+            ("kill -9 $$", Err("signal: 9 (SIGKILL)"), ""),
+            ("printf '\\377'", Ok(()), "\u{fffd}"),
+        ] {
+            let expected = (outcome.map_err(str::to_owned), output.to_owned());
+            assert_eq!(shell(script, None), expected, "{script}");
+        }
+    }
+
+    #[test]
+    fn of_many_words_the_first_are_kept() {
+        let (outcome, output) = shell("yes | head -c 1000000; exit 0", None);
+        assert_eq!((outcome, output), (Ok(()), "y\n".repeat(WORDS / 2)));
+    }
+
+    #[test]
+    fn one_that_takes_too_long_is_killed() {
+        let begun = Instant::now();
+        // What it started holds its output.
+        let script = "echo begun; sleep 1000; echo done";
+        let (outcome, output) = shell(script, Some(Duration::from_millis(200)));
+        assert_eq!(outcome.unwrap_err(), "it is not done after 0.2 s");
+        assert_eq!(output, "begun\n");
+        assert!(begun.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn what_it_leaves_behind_holds_nobody_up() {
+        assert_eq!(shell("sleep 1000 & echo left", None), (Ok(()), "left\n".to_owned()));
+    }
+
+    #[test]
+    fn one_that_cannot_be_started_is_named() {
+        let (reporter, _happenings) = queue();
+        let guardian = stand_in(Withheld::default());
+        for (words, told) in [(&["/no/such"][..], "run /no/such: "), (&[], "an empty command")] {
+            let error = start(command(words, None), &guardian, &reporter).unwrap_err();
+            assert!(error.to_string().contains(told), "{error}");
+        }
+        guardian.finish();
     }
 }

@@ -254,3 +254,6 @@ fn loopback_disks(spec: &Spec, seed: Seed) -> Vec<LoopbackDisk> {
     }
     disks
 }
+
+#[cfg(test)]
+mod tests;
