@@ -16,6 +16,7 @@ guest_bin := $(CURDIR)/target/agent/$(guest_target)/agent
 export LUNLAB_AGENT := $(guest_bin)/lunlab-agent
 export LUNLAB_ROGUE := $(guest_bin)/lunlab-rogue
 export LUNLAB_RTSLIB := $(guest_bin)/lunlab-rtslib
+export LUNLAB_CONFIGFS := $(guest_bin)/lunlab-configfs
 export LUNLAB := $(CURDIR)/target/release/lunlab
 
 # The paths above are where cargo puts things when nobody says otherwise.

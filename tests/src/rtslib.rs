@@ -1,8 +1,8 @@
-//! A guest that runs rtslib, the library under targetcli, against its own configfs.
+//! Guests that run against their own configfs: rtslib, the library under targetcli, or configfs-rs.
 //!
-//! The image has Debian's packages as `make setup` unpacked them, `lunlab-rtslib` as PID 1 and one
-//! script. What the script prints comes back over a serial port of its own, where the kernel does
-//! not speak.
+//! The one image has Debian's packages as `make setup` unpacked them, `lunlab-rtslib` as PID 1 and
+//! one script; the other `lunlab-configfs` as PID 1 and nothing else. What they print comes back
+//! over a serial port of its own, where the kernel does not speak.
 
 use std::error::Error;
 use std::fs;
@@ -26,8 +26,8 @@ use lunlab_initramfs::image::{Base, GuestFile, LoadedModule, per_run_segment};
 
 use crate::Watched;
 
-/// What rtslib is given to work with.
-const FEATURES: [Feature; 7] = [
+/// What a guest is given to work with.
+const FEATURES: [Feature; 8] = [
     features::CONFIGFS,
     features::TARGET,
     features::FILEIO,
@@ -35,13 +35,14 @@ const FEATURES: [Feature; 7] = [
     features::ISCSI_TARGET,
     features::LOOPBACK,
     features::CRC32C,
+    features::NULL_BLK,
 ];
 
 /// Where a script finds the files it is given, and itself.
 pub const DIRECTORY: &str = "/rtslib";
 
 /// Begins the last line of PID 1.
-const END: &str = "rtslib-guest ended:";
+const END: &str = "guest ended:";
 
 /// What a script that ended well is said to have ended with.
 const GOOD: &str = "exit status: 0";
@@ -77,11 +78,24 @@ impl Device for SerialFiles {
 }
 
 impl Guest {
-    /// Prepares a guest with the default kernel.
+    /// Prepares a guest with rtslib and the default kernel.
     ///
     /// # Errors
     /// When something is missing: rtslib, `lunlab-rtslib`, the kernel, QEMU.
     pub fn prepare() -> Result<Self, Box<dyn Error>> {
+        let tree = tree(&Cache::open()?.root().join("rtslib/root"))?;
+        Self::with(&crate::built("LUNLAB_RTSLIB", INIT), &tree)
+    }
+
+    /// Prepares a guest that checks configfs-rs against the default kernel.
+    ///
+    /// # Errors
+    /// When something is missing: `lunlab-configfs`, the kernel, QEMU.
+    pub fn with_configfs_rs() -> Result<Self, Box<dyn Error>> {
+        Self::with(&crate::built("LUNLAB_CONFIGFS", CONFIGFS_INIT), &[])
+    }
+
+    fn with(init: &Path, tree: &[Unpacked]) -> Result<Self, Box<dyn Error>> {
         let spec = Spec::builtin()?;
         let cache = Cache::open()?;
         let program = Program::find(&cache, Withheld::default())?;
@@ -90,11 +104,9 @@ impl Guest {
         let plan = plan_modules(&kernel.contents(&cache)?, &FEATURES, &[])?;
         let modules = plan.channel.into_iter().chain(plan.rest).map(LoadedModule::from);
         let modules: Vec<_> = modules.collect();
-        let init = crate::built("LUNLAB_RTSLIB", INIT);
-        let init = fs::read(&init).map_err(|error| format!("{}: {error}", init.display()))?;
+        let init = fs::read(init).map_err(|error| format!("{}: {error}", init.display()))?;
         let mut image = Base { agent: &init, modules: &modules }.build()?;
         let list = image.load_order.join("\n");
-        let tree = tree(&cache.root().join("rtslib/root"))?;
         let files = tree.iter().map(|file| GuestFile {
             path: &file.path,
             mode: file.mode,
@@ -139,10 +151,17 @@ impl Guest {
         files: &[(&str, &[u8])],
         limit: Duration,
     ) -> Result<String, Box<dyn Error>> {
+        self.boot(&[files, &[("script.py", script.as_bytes())]].concat(), limit)
+    }
+
+    /// Boots it with files, each a name in [`DIRECTORY`] and its content; gives what it printed.
+    ///
+    /// # Errors
+    /// When it does not end well: with what it and the kernel said.
+    pub fn boot(&self, files: &[(&str, &[u8])], limit: Duration) -> Result<String, Box<dyn Error>> {
         let directory = tempfile::tempdir()?;
         let named = files.iter().map(|(name, bytes)| (format!("{DIRECTORY}/{name}"), *bytes));
-        let named: Vec<_> =
-            named.chain([(format!("{DIRECTORY}/script.py"), script.as_bytes())]).collect();
+        let named: Vec<_> = named.collect();
         let files = named.iter().map(|(path, bytes)| GuestFile { path, mode: 0o600, bytes });
         let mut initrd = self.base.clone();
         lunlab_initramfs::newc::append(&mut initrd, &per_run_segment(&files.collect::<Vec<_>>())?);
@@ -159,16 +178,16 @@ impl Guest {
         let port = said("port");
         match port.rsplit_once(END) {
             Some((output, end)) if status.success() && end.trim() == GOOD => Ok(output.to_owned()),
-            _ => {
-                Err(format!("QEMU {status}\n--- script\n{port}\n--- console\n{}", said("console"))
-                    .into())
-            }
+            _ => Err(format!("QEMU {status}\n--- guest\n{port}\n--- console\n{}", said("console"))
+                .into()),
         }
     }
 }
 
 /// Where `make` leaves PID 1.
 const INIT: &str = "target/agent/x86_64-unknown-linux-musl/agent/lunlab-rtslib";
+
+const CONFIGFS_INIT: &str = "target/agent/x86_64-unknown-linux-musl/agent/lunlab-configfs";
 
 /// One file of the tree.
 struct Unpacked {

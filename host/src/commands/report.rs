@@ -187,8 +187,8 @@ fn transport(plan: &Plan) -> Transport {
 
 fn timeline(document: &Document) -> String {
     let phases = document.timeline.iter();
-    let phases =
-        phases.filter(|each| !["channel-modules", "torn-down"].contains(&each.phase.as_str()));
+    let phases = phases
+        .filter(|each| !["channel-modules", "finish", "torn-down"].contains(&each.phase.as_str()));
     let words: Vec<String> =
         phases.map(|each| format!("{} {:.2}", each.phase, each.ms / 1000.0)).collect();
     if words.is_empty() {

@@ -119,7 +119,7 @@ pub struct Transport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
     /// Its name: `qemu-spawn`, `kernel`, `init`, `modules`, `channel`, `target-ready`, `login`,
-    /// `done`.
+    /// `finish`, `torn-down`, `done`.
     pub phase: String,
     /// Milliseconds since `lunlab` started.
     pub ms: f64,

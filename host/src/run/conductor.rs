@@ -443,6 +443,7 @@ impl Conductor {
             return Vec::new();
         }
         self.enter(Stage::Finishing, Some(at + FINISH));
+        self.record.timeline.reached("finish", at);
         vec![Action::Say("taking the target down".into()), Action::Ask(Ask::Finish)]
     }
 

@@ -6,6 +6,7 @@
 
 mod access;
 mod cli;
+mod configfs;
 mod conformance;
 mod image;
 mod initiator;

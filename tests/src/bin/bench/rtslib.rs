@@ -32,7 +32,9 @@ struct Size {
     name: &'static str,
     text: String,
     /// What lunlab is to set it up within, in milliseconds.
-    goal: f64,
+    set_up: f64,
+    /// What it is to tear it down within, where that is asked.
+    torn_down: Option<f64>,
 }
 
 /// Both ways to set targets up, measured round by round.
@@ -42,9 +44,15 @@ pub(crate) struct Beside {
     /// As rtslib reads them.
     saved: Vec<String>,
     /// By size, then by round.
-    lunlab: [Vec<f64>; 2],
-    rtslib: [Vec<f64>; 2],
-    cleared: [Vec<f64>; 2],
+    lunlab: [Times; 2],
+    rtslib: [Times; 2],
+}
+
+/// Of each round, in milliseconds.
+#[derive(Default)]
+struct Times {
+    set_up: Vec<f64>,
+    torn_down: Vec<f64>,
 }
 
 impl Beside {
@@ -54,13 +62,17 @@ impl Beside {
     /// When the guest with rtslib cannot be made.
     pub(crate) fn prepare() -> Result<Self, Failure> {
         let sizes = [
-            Size { name: "1 fileio LUN", text: spec(1, 0), goal: 60.0 },
-            Size { name: "64 LUNs, 2 ACLs", text: spec(MANY, INITIATORS), goal: 2000.0 },
+            Size { name: "1 fileio LUN", text: spec(1, 0), set_up: 60.0, torn_down: None },
+            Size {
+                name: "64 LUNs, 2 ACLs",
+                text: spec(MANY, INITIATORS),
+                set_up: 2000.0,
+                torn_down: Some(2000.0),
+            },
         ];
         let saved = sizes.iter().map(|size| saved(&size.text)).collect::<Result<_, _>>()?;
-        let none = || [Vec::new(), Vec::new()];
-        let (lunlab, rtslib, cleared) = (none(), none(), none());
-        Ok(Self { guest: Guest::prepare()?, sizes, saved, lunlab, rtslib, cleared })
+        let (lunlab, rtslib) = Default::default();
+        Ok(Self { guest: Guest::prepare()?, sizes, saved, lunlab, rtslib })
     }
 
     /// One round: rtslib in one guest, lunlab in a guest for each size.
@@ -75,35 +87,55 @@ impl Beside {
         let results: Value = serde_json::from_str(&printed)?;
         for (index, size) in self.sizes.iter().enumerate() {
             let took = |key: &str| results[index][key].as_f64().ok_or("no time from rtslib");
-            self.rtslib[index].push(took("restored")?);
-            self.cleared[index].push(took("cleared")?);
+            self.rtslib[index].set_up.push(took("restored")?);
+            self.rtslib[index].torn_down.push(took("cleared")?);
             let run = whole_run::measure_spec(subject, &size.text)?;
-            self.lunlab[index].push(provisioning(&run));
+            self.lunlab[index].set_up.push(provisioning(&run));
+            self.lunlab[index].torn_down.push(teardown(&run));
         }
         Ok(())
     }
 
     /// Reports times and the ratios of pairs.
     pub(crate) fn report(&self, report: &mut Report) {
-        for (index, Size { name, goal, .. }) in self.sizes.iter().enumerate() {
-            let samples = |times: &[Vec<f64>; 2]| times[index].iter().copied().collect::<Samples>();
-            let (lunlab, rtslib) = (samples(&self.lunlab), samples(&self.rtslib));
-            let ratios = rtslib.paired_with(&lunlab, |rtslib, lunlab| rtslib / lunlab);
-            let goal = Goal::AtMost(*goal);
-            report.add(
-                Figure::new(format!("{name}: set up by lunlab"), "ms", lunlab).with_goal(goal),
+        for (index, size) in self.sizes.iter().enumerate() {
+            let (lunlab, rtslib) = (&self.lunlab[index], &self.rtslib[index]);
+            let goal = Some(size.set_up);
+            compare(
+                report,
+                &format!("{}: set up", size.name),
+                &lunlab.set_up,
+                &rtslib.set_up,
+                goal,
             );
-            report.add(Figure::new(format!("{name}: set up by rtslib"), "ms", rtslib));
-            report.add(Figure::new(format!("{name}: rtslib / lunlab, of pairs"), "", ratios));
-            let cleared = samples(&self.cleared);
-            report.add(Figure::new(format!("{name}: cleared by rtslib"), "ms", cleared));
+            let name = format!("{}: torn down", size.name);
+            compare(report, &name, &lunlab.torn_down, &rtslib.torn_down, size.torn_down);
         }
     }
+}
+
+/// One line for each of them, and one for how they compare.
+fn compare(report: &mut Report, what: &str, lunlab: &[f64], rtslib: &[f64], goal: Option<f64>) {
+    let samples = |times: &[f64]| times.iter().copied().collect::<Samples>();
+    let (lunlab, rtslib) = (samples(lunlab), samples(rtslib));
+    let ratios = rtslib.paired_with(&lunlab, |rtslib, lunlab| rtslib / lunlab);
+    let figure = Figure::new(format!("{what} by lunlab"), "ms", lunlab);
+    report.add(match goal {
+        Some(goal) => figure.with_goal(Goal::AtMost(goal)),
+        None => figure,
+    });
+    report.add(Figure::new(format!("{what} by rtslib"), "ms", rtslib));
+    report.add(Figure::new(format!("{what}, rtslib / lunlab, of pairs"), "", ratios));
 }
 
 /// From the last module to the target being ready.
 fn provisioning(run: &Run) -> f64 {
     run.spawn_to("target-ready") - run.spawn_to("modules")
+}
+
+/// From the request to finish to the target being gone, the reading of its statistics included.
+fn teardown(run: &Run) -> f64 {
+    run.spawn_to("torn-down") - run.spawn_to("finish")
 }
 
 /// A target with so many fileio LUNs and initiators that see all of them.
