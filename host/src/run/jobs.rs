@@ -178,3 +178,6 @@ fn chap(chap: &Chap) -> initiator::Chap {
         .map(|mutual| Mutual { userid: mutual.userid.clone(), password: secret(&mutual.password) });
     initiator::Chap { userid: chap.userid.clone(), password: secret(&chap.password), mutual }
 }
+
+#[cfg(test)]
+mod tests;

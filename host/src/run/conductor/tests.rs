@@ -1,5 +1,8 @@
 //! Runs that are played without a machine.
 
+mod change;
+mod work;
+
 use super::{Action, Ask, Conductor, FINISH, Orders, POWER_OFF, QUIET, Stage};
 use crate::initiator::{Failure, FailureKind, Job, Report};
 use crate::run::happening::{Ended, Happening, What};
@@ -23,7 +26,11 @@ struct Play {
 
 impl Play {
     fn with(hold: bool, provoke: Option<Provocation>) -> Self {
-        let (spec, now) = (Spec::builtin().unwrap(), Instant::now());
+        Self::of(Spec::builtin().unwrap(), hold, provoke)
+    }
+
+    fn of(spec: Spec, hold: bool, provoke: Option<Provocation>) -> Self {
+        let now = Instant::now();
         let orders = Orders {
             spec: spec.clone(),
             hold,
