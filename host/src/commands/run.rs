@@ -14,7 +14,7 @@ use crate::run::watch::Watch;
 use crate::run::{Conditions, Interrupts, Logs, Outcome, Watcher};
 use crate::saveconfig::{self, Chosen};
 use crate::spec::{Base, DEFAULT_SPEC, Faults, KernelChoice, Spec};
-use crate::target::Provisioning;
+use crate::target::{Provisioning, Url};
 use crate::verdict::{Fact, Kind, Verdict};
 use lunlab_protocol::request::Provocation;
 use std::path::{Path, PathBuf};
@@ -140,7 +140,8 @@ impl Task {
             provoke: self.provoke,
             boot_timeout: boot_timeout(plan),
         };
-        let mut screen = Screen { phases, export: self.export.clone(), broken: false };
+        let export = self.export.clone();
+        let mut screen = Screen { phases, export, announced: None, broken: false };
         let outcome = crate::run::run(plan, &conditions, interrupts, &mut logs, &mut screen);
         screen.phases.end();
         let outcome = match outcome {
@@ -395,6 +396,8 @@ fn override_spec(spec: &mut Spec, machine: &MachineArgs, running: &Running) -> R
 struct Screen {
     phases: Phases,
     export: Option<Export>,
+    /// What was said to be there.
+    announced: Option<Vec<Url>>,
     broken: bool,
 }
 
@@ -408,13 +411,17 @@ impl Watcher for Screen {
     }
 
     fn ready(&mut self, spec: &Spec, provisioning: &Provisioning) {
-        if let Some(export) = &self.export {
+        if let Some(export) = &mut self.export {
             for line in export.write(spec, provisioning) {
                 self.phases.say(&line);
             }
         }
-        self.phases.say("holding the target; Ctrl-C or SIGTERM ends it");
-        for url in provisioning.urls(spec) {
+        if self.announced.is_none() {
+            self.phases.say("holding the target; Ctrl-C or SIGTERM ends it");
+        }
+        let urls = provisioning.urls(spec);
+        let before = self.announced.replace(urls.clone()).unwrap_or_default();
+        for url in urls.iter().filter(|url| !before.contains(url)) {
             self.broken |= !output::line(&url.to_string());
         }
     }
@@ -452,8 +459,8 @@ impl Export {
         }
     }
 
-    /// Writes it. Gives what there is to say.
-    fn write(&self, spec: &Spec, provisioning: &Provisioning) -> Vec<String> {
+    /// Writes it, and again when the target has changed. Gives what there is to say.
+    fn write(&mut self, spec: &Spec, provisioning: &Provisioning) -> Vec<String> {
         let portals: Vec<_> = provisioning.addresses.iter().map(|each| each.guest).collect();
         let chosen = Chosen {
             serial: &|object| provisioning.serial(&object.name),
@@ -463,7 +470,11 @@ impl Export {
         let exported = saveconfig::export(spec, &chosen, self.with_secrets);
         let notes = exported.notes.iter().map(|note| format!("not exported: {note}"));
         let done = match exported.write(&self.path, self.force) {
-            Ok(()) => format!("exported to {}", self.path.display()),
+            Ok(()) => {
+                // The file is this run's own from now on.
+                self.force = true;
+                format!("exported to {}", self.path.display())
+            }
             Err(error) => error.to_string(),
         };
         notes.chain([done]).collect()

@@ -10,6 +10,10 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long after a file was emptied that is told at the latest: the file system comes in between.
+const SETTLED: Duration = Duration::from_millis(50);
 
 /// Reads the spec anew, with all that the command line puts over it.
 type Reload = Arc<dyn Fn() -> Result<Spec, String> + Send + Sync>;
@@ -57,11 +61,12 @@ impl Watch {
                     // Whoever begins to write again has emptied the file, perhaps before it was
                     // read; that one tells when it is done, too.
                     let whole = !event.events().contains(inotify::ReadFlags::MODIFY);
-                    read = whole.then(|| (watched.reload)());
+                    read = whole.then(|| ((watched.reload)(), Instant::now() + SETTLED));
                 }
-                if events.is_buffer_empty() && is_quiet(&watch) {
-                    let spec = read.take().map(|spec| What::SpecChanged(Box::new(spec)));
-                    spec.into_iter().for_each(|spec| reporter.tell(spec));
+                if events.is_buffer_empty()
+                    && let Some((spec, _)) = read.take_if(|(_, until)| is_settled(&watch, *until))
+                {
+                    reporter.tell(What::SpecChanged(Box::new(spec)));
                 }
             }
         });
@@ -74,8 +79,10 @@ impl Watch {
     }
 }
 
-/// Whether there is no event that was not read yet.
-fn is_quiet(watch: &impl AsFd) -> bool {
+/// Whether nothing happens until then.
+fn is_settled(watch: &impl AsFd, until: Instant) -> bool {
+    let left = until.saturating_duration_since(Instant::now());
     let mut fds = [PollFd::new(watch, PollFlags::IN)];
-    poll(&mut fds, Some(&Timespec::default())) == Ok(0)
+    let quiet = Timespec::try_from(left).is_ok_and(|left| poll(&mut fds, Some(&left)) == Ok(0));
+    quiet || left.is_zero()
 }

@@ -78,7 +78,7 @@ struct Watching {
 
 impl Watching {
     fn up(text: &str) -> Self {
-        let held = Lunlab::up().args(["--watch-spec"]).spec(text).hold();
+        let held = Lunlab::up().args(["--watch-spec", "--export", "saved.json"]).spec(text).hold();
         let urls = held.urls(2);
         let portal = |url: &str| url.split('/').nth(2).unwrap().parse().unwrap();
         let portals = [portal(&urls[0]), portal(&urls[1])];
@@ -169,17 +169,18 @@ fn a_watched_spec_changes_its_difference_only_and_what_it_cannot_change_is_refus
 }
 
 fn what_is_added_is_there_beside_what_was(watching: &Watching) {
-    let before = watching.lines();
     let said = watching.change(How::Renamed, &grown(), &["the target is changed", CHANGED]);
     let (undone, done) = undone_and_done(&said);
     assert!(undone == 0 && (5..20).contains(&done), "{said}");
     let url = watching.client(FIRST, 3).url();
-    let lines = watching.held.urls(before + 1);
-    let lines = if lines.contains(&url) { lines } else { watching.held.urls(before + 3) };
-    assert!(lines.contains(&url), "{url} is not in {lines:?}");
+    let saved = watching.held.running().directory().path().join("saved.json");
+    // Its URL is the only one that is new.
+    assert_eq!(watching.held.urls(3)[2..], [url]);
     assert_eq!(watching.size(FIRST, 3), Some(8 * MIB));
     let found = watching.client(FIRST, 0).discover();
     assert!(found.good && found.stdout.contains(FIRST), "{found:#?}");
+    // What was exported follows; it was written before the URL was said.
+    assert!(fs::read_to_string(saved).unwrap().contains("\"added\""));
     // The other target is where it was.
     assert_eq!(watching.size(SECOND, 0), Some(4 * MIB));
 }

@@ -54,16 +54,12 @@ impl Conductor {
 
     pub(super) fn changed(&mut self, undone: u32, steps: u32) -> Vec<Action> {
         let Some((spec, provisioning)) = self.pending.take() else { return Vec::new() };
-        let before = self.orders.provisioning.urls(&self.orders.spec);
         self.orders.spec = spec;
         self.orders.provisioning = provisioning;
         // The guest tells anew what it has, and nothing of what is gone.
         self.record.forget_read_back();
         let words = format!("the target is changed: {undone} steps undone, {steps} done");
-        let mut actions = vec![Action::Say(words)];
-        if before != self.orders.provisioning.urls(&self.orders.spec) {
-            actions.push(Action::Announce);
-        }
+        let mut actions = vec![Action::Say(words), Action::Announce];
         actions.extend(self.take_newest());
         actions
     }
