@@ -4,7 +4,7 @@ use lunlab_tests::{DEADLINE, boots, rtslib};
 
 /// Every check the guest must have made. What each shows stands in tests/rtslib/src/configfs, and in
 /// docs/lio.md what follows.
-const CHECKS: [&str; 28] = [
+const CHECKS: [&str; 34] = [
     "every_attribute_of_a_known_default_is_written",
     "every_value_reads_back",
     "applying_again_changes_nothing",
@@ -32,6 +32,12 @@ const CHECKS: [&str; 28] = [
     "hw_max_sectors_is_the_backings",
     "a_ramdisk_cannot_unmap",
     "a_block_device_keeps_its_own_write_cache",
+    "a_size_of_0_is_taken",
+    "a_tag_out_of_range_is_einval",
+    "a_long_value_is_taken_in_pieces",
+    "a_write_of_nothing_is_efault",
+    "an_attribute_that_is_missing_cannot_be_created",
+    "a_link_is_resolved_from_the_current_directory",
     "null_blk_is_called_after_its_directory",
 ];
 

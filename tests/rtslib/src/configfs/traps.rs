@@ -3,11 +3,12 @@
 use crate::Named;
 use crate::checks::{Bench, Outcome, ensure, refused};
 use crate::configuration::{SMALL, small, steps};
-use configfs_rs::TreePath;
 use configfs_rs::plan::Step;
 use configfs_rs::tree::CONFIGFS;
+use configfs_rs::{Errno, TreePath};
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 /// docs/lio.md names each of them.
@@ -29,6 +30,12 @@ pub(crate) const ALL: &[Named] = &[
     ("hw_max_sectors_is_the_backings", hw_max_sectors),
     ("a_ramdisk_cannot_unmap", ramdisk_cannot_unmap),
     ("a_block_device_keeps_its_own_write_cache", block_write_cache),
+    ("a_size_of_0_is_taken", empty_file),
+    ("a_tag_out_of_range_is_einval", tag_out_of_range),
+    ("a_long_value_is_taken_in_pieces", long_value),
+    ("a_write_of_nothing_is_efault", empty_write),
+    ("an_attribute_that_is_missing_cannot_be_created", missing_attribute),
+    ("a_link_is_resolved_from_the_current_directory", relative_link),
     ("null_blk_is_called_after_its_directory", null_blk_name),
 ];
 
@@ -122,8 +129,7 @@ fn credentials(bench: &mut Bench) -> Outcome {
         let userid = format!("{SMALL}/auth/userid");
         // Not by the crate, which neither writes a newline nor gives one.
         let path = Path::new(CONFIGFS).join(&userid);
-        let mut file = fs::OpenOptions::new().write(true).open(&path)?;
-        file.write_all(b"user\n")?;
+        open(&userid)?.write_all(b"user\n")?;
         let read = fs::read_to_string(path)?;
         ensure(read == "user\n\n", format!("{read:?}"))?;
         bench.put(&userid, "NULL")?;
@@ -216,6 +222,69 @@ fn ramdisk_cannot_unmap(bench: &mut Bench) -> Outcome {
 fn block_write_cache(bench: &mut Bench) -> Outcome {
     on_small(bench, |bench| {
         refused(bench.put("target/core/iblock_0/b/attrib/emulate_write_cache", "1"), "EINVAL")
+    })
+}
+
+fn empty_file(bench: &mut Bench) -> Outcome {
+    on_unenabled(bench, |bench| {
+        bench.put(&format!("{FILE}/control"), "fd_dev_size=0")?;
+        bench.put(&format!("{FILE}/enable"), "1")?;
+        bench.reads(&format!("{FILE}/enable"), "1")
+    })
+}
+
+fn tag_out_of_range(bench: &mut Bench) -> Outcome {
+    on_small(bench, |bench| {
+        let tpg = TreePath::new(&SMALL.replace("tpgt_1", "tpgt_99999"))?;
+        refused(bench.tree.make_group(&tpg), "EINVAL")
+    })
+}
+
+/// An attribute as any program would open it.
+fn open(attribute: &str) -> std::io::Result<fs::File> {
+    fs::OpenOptions::new().write(true).open(Path::new(CONFIGFS).join(attribute))
+}
+
+fn long_value(bench: &mut Bench) -> Outcome {
+    on_unenabled(bench, |_| {
+        let taken = open(&format!("{FILE}/control"))?.write(&[b'x'; 5000])?;
+        ensure(taken == 4095, format!("{taken} bytes"))
+    })
+}
+
+fn empty_write(bench: &mut Bench) -> Outcome {
+    on_unenabled(bench, |_| {
+        let error = open(&format!("{FILE}/control"))?.write(b"").err().map(Errno::from);
+        ensure(error.and_then(Errno::name) == Some("EFAULT"), format!("{error:?}"))
+    })
+}
+
+fn missing_attribute(bench: &mut Bench) -> Outcome {
+    on_unenabled(bench, |_| {
+        let at = Path::new(CONFIGFS).join(FILE).join("no_such_attribute");
+        let kind = |create| {
+            let mut options = fs::OpenOptions::new();
+            options.write(true).create(create).open(&at).err().map(|error| error.kind())
+        };
+        let kinds = (kind(false), kind(true));
+        let expected = (Some(ErrorKind::NotFound), Some(ErrorKind::PermissionDenied));
+        ensure(kinds == expected, format!("{kinds:?}"))
+    })
+}
+
+fn relative_link(bench: &mut Bench) -> Outcome {
+    on_small(bench, |bench| {
+        let lun = TreePath::new(&format!("{SMALL}/lun/lun_8"))?;
+        let at = bench.tree.absolute(&lun.child("f")?);
+        bench.tree.make_group(&lun)?;
+        let elsewhere = symlink(FILE, &at).map_err(|error| error.kind());
+        std::env::set_current_dir(CONFIGFS)?;
+        let there = symlink(FILE, &at);
+        std::env::set_current_dir("/")?;
+        let _may_not_be_there = fs::remove_file(&at);
+        bench.tree.remove_group(&lun)?;
+        ensure(elsewhere == Err(ErrorKind::NotFound), format!("from /: {elsewhere:?}"))?;
+        Ok(there?)
     })
 }
 
