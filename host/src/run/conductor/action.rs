@@ -28,7 +28,7 @@ pub enum Action {
     Command(HostCommand),
     /// Tell whoever watches.
     Say(String),
-    /// The target is ready for any initiator: print its URLs.
+    /// The target is ready for any initiator, or another one now: print what URLs are new, and export it.
     Announce,
     /// End QEMU at once.
     Quit,
