@@ -110,3 +110,28 @@ pub(super) fn tell_read_back(steps: &[Step], link: &Link) {
         .collect();
     link.tell_each(&events);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Refused;
+    use crate::device::DeviceError;
+    use rustix::io::Errno;
+
+    #[test]
+    fn a_device_that_failed_is_told_by_its_number_or_else_by_its_cause() {
+        let call = DeviceError::call("open", "/dev/loop-control", Errno::ACCESS);
+        let found = DeviceError::because("find", "disk scratch0", "no disk has this serial");
+        for (error, errno, cause, hint) in [
+            (call.with_hint("is loop loaded?"), 13, "", "is loop loaded?"),
+            (found, 0, "no disk has this serial", ""),
+        ] {
+            let (operation, path) = (error.operation, error.path.clone());
+            let refused: Box<Refused> = error.into();
+            assert_eq!((refused.operation, &refused.path), (operation, &path));
+            assert_eq!((refused.errno, refused.cause.as_str()), (errno, cause));
+            assert_eq!(refused.hint, hint);
+            // No step of the target's was begun.
+            assert_eq!((refused.step, refused.steps, refused.undone), (0, 0, true));
+        }
+    }
+}
