@@ -1,6 +1,8 @@
 //! What a result has in it.
 
 use std::fs;
+use std::net::TcpListener;
+use std::sync::Arc;
 
 use lunlab_tests::{Finished, Lunlab};
 use quick_xml::Reader;
@@ -188,4 +190,46 @@ fn a_result_that_cannot_be_kept_is_told_before_anything_boots() {
     let run = lunlab.start().leaves_nothing();
     run.exits(3).says("taken");
     assert!(!run.stderr.contains("starting QEMU"), "{}", run.stderr);
+}
+
+#[test]
+fn a_run_is_made_again_from_anywhere_with_what_lies_beside_its_spec() {
+    // The portal is taken, so that nothing boots and a result is written all the same.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let spec = format!(
+        "[[disk]]\nserial = \"d\"\nimage = \"disk.raw\"\nsnapshot = true\n\
+         [[storage_object]]\nname = \"a\"\nbackstore = \"ramdisk\"\nsize = \"1M\"\n\
+         [[target]]\nwwn = \"iqn.2024-05.org.example:one\"\n[[target.tpg]]\n\
+         portals = [\"{}\"]\nluns = [{{ lun = 0, storage_object = \"a\" }}]\n\
+         chap = {{ userid = \"u\", password_file = \"one.secret\" }}\n",
+        taken.local_addr().unwrap()
+    );
+    let secret = "canary-canary-01";
+    let run = Lunlab::run().spec(&spec).secret("one.secret", secret).boots_nothing();
+    let beside = Arc::clone(run.directory());
+    fs::write(beside.path().join("disk.raw"), vec![0; 1 << 20]).unwrap();
+    let run = run.finish();
+    run.exits(3);
+    let copy = run.result_file("spec.toml");
+    assert!(!copy.contains(secret), "{copy}");
+    let names = ["disk.raw", "one.secret"];
+    let absolute = names.iter().fold(spec, |text, name| {
+        text.replace(&format!("\"{name}\""), &format!("{:?}", beside.path().join(name)))
+    });
+    assert_eq!(copy, absolute);
+
+    // Both lines that make it again; here, neither file is.
+    let word = |line: &str| shlex::split(line).unwrap();
+    let again = run.stdout.lines().find_map(|line| line.trim().strip_prefix("again")).map(word);
+    let script = run.result_file("repro.sh");
+    let script = script.lines().find_map(|line| line.strip_prefix("exec ")).map(word);
+    for words in [again, script] {
+        let mut words = words.expect("a line that runs it again");
+        assert_eq!(words.remove(0), "lunlab");
+        words.pop();
+        let path = run.result_directory().join("spec.toml");
+        let dry = Lunlab::command(words).args(["--dry-run"]).args([path]).boots_nothing().finish();
+        let image = beside.path().join("disk.raw").display().to_string();
+        dry.exits(0).shows(&image);
+    }
 }
