@@ -124,7 +124,8 @@ impl Report<'_> {
             }
         }
         let mut words = self.command.clone();
-        words.push(place.join("spec.toml").display().to_string());
+        let spec = place.join("spec.toml");
+        words.push(std::path::absolute(&spec).unwrap_or(spec).display().to_string());
         text.row("again", &shell_line(&words));
     }
 }

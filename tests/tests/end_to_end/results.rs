@@ -226,8 +226,11 @@ fn a_run_is_made_again_from_anywhere_with_what_lies_beside_its_spec() {
     for words in [again, script] {
         let mut words = words.expect("a line that runs it again");
         assert_eq!(words.remove(0), "lunlab");
-        words.pop();
-        let path = run.result_directory().join("spec.toml");
+        let path = match words.pop().unwrap() {
+            named if named.starts_with('$') => run.result_directory().join("spec.toml"),
+            named => named.into(),
+        };
+        assert!(path.is_absolute(), "{}", path.display());
         let dry = Lunlab::command(words).args(["--dry-run"]).args([path]).boots_nothing().finish();
         let image = beside.path().join("disk.raw").display().to_string();
         dry.exits(0).shows(&image);
