@@ -39,6 +39,11 @@ impl Spec {
 
     /// What they take of the memory: their pages, and for each page a scatterlist entry of 32
     /// bytes and the kernel's own 64 (drivers/target/target_core_rd.c), rounded up to a 32nd.
+    /// What storage objects take of the guest's memory once all of it was written, in bytes.
+    pub(super) fn sparse_bytes(&self) -> u64 {
+        self.total(is_sparse)
+    }
+
     fn page_footprint(&self) -> u64 {
         let bytes = self.page_bytes();
         bytes.saturating_add(bytes / 32)

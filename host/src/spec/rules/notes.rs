@@ -1,6 +1,7 @@
 //! What is allowed and yet probably not what was meant.
 
 use crate::spec::fault::quoted;
+use crate::spec::quantity::format_size;
 use crate::spec::{Backstore, Benchmark, Chap, DemoMode, Fabric, Spec, StorageObject, Tpg};
 
 /// What a libiscsi URL would take for something else in credentials.
@@ -21,8 +22,35 @@ pub(in crate::spec) fn find_notes(spec: &Spec) -> Vec<String> {
     }
     for chap in all_credentials(spec) {
         find_url_characters(chap, &mut notes);
+        find_padded_name(chap, &mut notes);
     }
+    find_overcommitment(spec, &mut notes);
     notes
+}
+
+/// LIO's answer to a mutual login is padded where the target's name makes it no multiple of four bytes, and libiscsi up to
+/// 1.19 reads the padding (`docs/lio.md`).
+fn find_padded_name(chap: &Chap, notes: &mut Vec<String>) {
+    if let Some(mutual) = &chap.mutual
+        && mutual.userid.len() % 4 != 2
+    {
+        notes.push(format!(
+            "the mutual CHAP name {}: libiscsi 1.19 may fail to log in unless it has 6, 10, 14, … bytes",
+            quoted(&mutual.userid)
+        ));
+    }
+}
+
+/// What is sparse takes memory for what is written, and a guest that has none left panics.
+fn find_overcommitment(spec: &Spec, notes: &mut Vec<String>) {
+    let (sparse, memory) = (spec.sparse_bytes(), spec.memory_bytes());
+    if sparse.saturating_add(spec.memory_needed()) > memory {
+        notes.push(format!(
+            "storage objects can take {} of the guest's memory, which is {}: written full, it runs out",
+            format_size(sparse),
+            format_size(memory)
+        ));
+    }
 }
 
 fn find_unused(spec: &Spec, notes: &mut Vec<String>) {

@@ -268,7 +268,22 @@ fn notes_tell_what_was_corrected_and_what_has_no_effect() {
             "storage object \"memory\" is nullio: it stores nothing, and reads may bring other \
              data of the guest's",
             "TPG 2 of iqn.2024-05.org.example:one is not enabled: nobody can log in",
+            "the mutual CHAP name \"m\": libiscsi 1.19 may fail to log in unless it has 6, 10, \
+             14, … bytes",
         ]
+    );
+    let fits = "[machine]\nmemory = \"512M\"\n[[storage_object]]\nname = \"a\"\n\
+                backstore = \"fileio\"\nsize = \"384M\"";
+    let too_large = fits.replace("384M", "385M");
+    let full = |text: &str| {
+        let notes = parse(text).unwrap().notes;
+        notes.into_iter().find(|note| note.contains("written full"))
+    };
+    assert_eq!(full(fits), None);
+    assert_eq!(
+        full(&too_large).unwrap(),
+        "storage objects can take 385M of the guest's memory, which is 512M: written full, it runs \
+         out"
     );
     let notes = |text: &str| parse(text).unwrap_or_else(|faults| panic!("{faults}")).notes;
     let acl = "[[target.tpg.acl]]\ninitiator = \"IQN.2024-05.org:A\"\nmapped_luns = []\n";
