@@ -1,7 +1,7 @@
 //! What is asked of the guest to bring a spec's targets about: planned here with configfs-rs, carried out there.
 //!
-//! [`Provisioning::new`] is pure. [`names`] says where in the guest things are found, [`devices`] what block devices there
-//! must be, [`configuration`] what LIO is to have, [`requests`] how it travels, [`difference`] what a changed spec changes,
+//! [`Provisioning::new`] is pure. [`names`] says where in the guest things are found, `devices` what block devices there
+//! must be, `configuration` what LIO is to have, `requests` how it travels, [`difference`] what a changed spec changes,
 //! [`comparison`] what the kernel made of it.
 
 pub mod comparison;

@@ -1,7 +1,7 @@
 //! What the guests of the tests have in common: mounts, modules, and a serial port to speak through.
 //!
 //! What they have to say goes to the second serial port, where the kernel does not speak. The last
-//! line there is [`END`] and how it ended.
+//! line there is `END` and how it ended.
 
 use lunlab_agent::mounts::{CONFIGFS, MountError, mount_early, mount_one};
 use lunlab_agent::{modules, power};
