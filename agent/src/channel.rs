@@ -10,6 +10,7 @@ use lunlab_stream::mux::Mux;
 use lunlab_stream::{Receive, Stream, Transmit, direct};
 use rustix::fs::{Mode, OFlags, open};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -76,7 +77,7 @@ impl Dialler {
     /// When the transport's device is missing.
     pub fn reach(channel: Channel, token: Token) -> Result<(Self, OwnedFd), ChannelError> {
         let (way, fd) = match channel {
-            Channel::Vsock { port } => (Way::Vsock { port }, connect_vsock(port)?),
+            Channel::Vsock { port } => (Way::Vsock { port }, connect_vsock(port, CONTROL)?),
             Channel::VirtioSerial => {
                 let control = open_port(CONTROL_PORT)?;
                 (Way::VirtioSerial(carry_streams(open_port(STREAMS_PORT)?)?), control)
@@ -99,7 +100,7 @@ impl Dialler {
     /// When the transport has no room for it, or is gone.
     pub fn dial(&self, number: u32) -> Result<Stream, ChannelError> {
         match &self.way {
-            Way::Vsock { port } => Ok(direct::stream(connect_vsock(*port)?)),
+            Way::Vsock { port } => Ok(direct::stream(connect_vsock(*port, number)?)),
             Way::VirtioSerial(mux) => mux.open(number).map_err(ChannelError::Streams),
         }
     }
@@ -114,19 +115,41 @@ impl Dialler {
 
 /// Connects, again where the request or its answer was lost: a device that is just being started
 /// has been seen to lose the first, and the kernel gives up on it after 2 s
-/// (net/vmw_vsock/af_vsock.c, `VSOCK_DEFAULT_CONNECT_TIMEOUT`).
-fn connect_vsock(port: u32) -> Result<OwnedFd, ChannelError> {
+/// (net/vmw_vsock/af_vsock.c, `VSOCK_DEFAULT_CONNECT_TIMEOUT`). One that answers nothing is started anew.
+fn connect_vsock(port: u32, number: u32) -> Result<OwnedFd, ChannelError> {
     let deadline = Instant::now() + PATIENCE;
+    let mut lost = 0;
     loop {
         match vsock::VsockStream::connect_with_cid_port(HOST_CID, port) {
             Ok(stream) => return Ok(OwnedFd::from(stream)),
             Err(error)
-                if error.kind() == std::io::ErrorKind::TimedOut && Instant::now() < deadline => {}
+                if error.kind() == std::io::ErrorKind::TimedOut && Instant::now() < deadline =>
+            {
+                lost += 1;
+                // Later streams share the device with control, which a reset would break.
+                if lost % 2 == 0 && number == CONTROL {
+                    // Where it cannot be, dialling again is all there is to do.
+                    let _as_it_was = restart_vsock_device();
+                }
+            }
             Err(error) => {
                 return Err(ChannelError::Io(format!("connect vsock {HOST_CID}:{port}"), error));
             }
         }
     }
+}
+
+/// Takes the device from its driver and gives it back, which resets it and sets its queues up again.
+fn restart_vsock_device() -> std::io::Result<()> {
+    let driver = Path::new("/sys/bus/virtio/drivers/vmw_vsock_virtio_transport");
+    for entry in std::fs::read_dir(driver)?.flatten() {
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(b"virtio") {
+            std::fs::write(driver.join("unbind"), name.as_encoded_bytes())?;
+            std::fs::write(driver.join("bind"), name.as_encoded_bytes())?;
+        }
+    }
+    Ok(())
 }
 
 fn carry_streams(fd: OwnedFd) -> Result<Mux, ChannelError> {
