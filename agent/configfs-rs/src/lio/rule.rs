@@ -32,6 +32,23 @@ pub enum Group {
 }
 
 impl Group {
+    /// Every group of attributes.
+    pub const ALL: [Group; 13] = [
+        Group::StorageObject,
+        Group::StorageObjectAttribute,
+        Group::Wwn,
+        Group::AluaGroup,
+        Group::Auth,
+        Group::TargetParameter,
+        Group::Tpg,
+        Group::TpgAttribute,
+        Group::TpgParameter,
+        Group::TpgLun,
+        Group::Acl,
+        Group::AclAttribute,
+        Group::MappedLun,
+    ];
+
     /// Gives the group that an attribute of the target tree is in, by the path of the attribute below the configfs root.
     pub fn of(path: &str) -> Option<Group> {
         let parts: Vec<&str> = path.split('/').collect();
@@ -435,25 +452,9 @@ const MAPPED_LUN: &[AttributeRule] = &[live("write_protect", Kind::Boolean, "0")
 mod tests {
     use super::*;
 
-    const GROUPS: [Group; 13] = [
-        Group::StorageObject,
-        Group::StorageObjectAttribute,
-        Group::Wwn,
-        Group::AluaGroup,
-        Group::Auth,
-        Group::TargetParameter,
-        Group::Tpg,
-        Group::TpgAttribute,
-        Group::TpgParameter,
-        Group::TpgLun,
-        Group::Acl,
-        Group::AclAttribute,
-        Group::MappedLun,
-    ];
-
     #[test]
     fn lios_own_value_is_one_that_may_be_set() {
-        for rule in GROUPS.iter().flat_map(|group| group.rules()) {
+        for rule in Group::ALL.iter().flat_map(|group| group.rules()) {
             let refused = matches!(rule.kind, Kind::Refused(_));
             if let Some(own) = rule.default.filter(|_| !refused) {
                 assert!(rule.check(own).is_ok(), "{} {own}", rule.name);
@@ -463,7 +464,7 @@ mod tests {
 
     #[test]
     fn no_name_stands_twice_in_a_group() {
-        for group in GROUPS {
+        for group in Group::ALL {
             let mut names: Vec<&str> = group.names().collect();
             let count = names.len();
             names.sort_unstable();

@@ -188,22 +188,6 @@ fn whole() -> Result<Vec<Step>, Box<dyn std::error::Error>> {
     Ok(steps)
 }
 
-const GROUPS: [Group; 13] = [
-    Group::StorageObject,
-    Group::StorageObjectAttribute,
-    Group::Wwn,
-    Group::AluaGroup,
-    Group::Auth,
-    Group::TargetParameter,
-    Group::Tpg,
-    Group::TpgAttribute,
-    Group::TpgParameter,
-    Group::TpgLun,
-    Group::Acl,
-    Group::AclAttribute,
-    Group::MappedLun,
-];
-
 fn all_are_written(bench: &mut Bench) -> Outcome {
     let whole = whole()?;
     let written = |group: Group, name: &str| {
@@ -214,7 +198,7 @@ fn all_are_written(bench: &mut Bench) -> Outcome {
             _ => false,
         })
     };
-    for group in GROUPS {
+    for group in Group::ALL {
         let rules = group.rules().iter().filter(|rule| rule.default.is_some());
         for rule in rules.filter(|rule| !matches!(rule.kind, Kind::Refused(_))) {
             ensure(written(group, rule.name), format!("{group:?} {} is not", rule.name))?;
