@@ -160,6 +160,57 @@ pub enum Event<'a> {
         /// What was found.
         text: &'a str,
     },
+    /// A benchmark that cannot run here; its `BenchmarkEnded` follows.
+    BenchmarkSkipped {
+        /// The benchmark's number.
+        benchmark: u32,
+        /// Why.
+        reason: &'a str,
+    },
+    /// How far a benchmark is.
+    Progress {
+        /// The benchmark's number.
+        benchmark: u32,
+        /// Thousandths that are done.
+        permille: u32,
+        /// What is left, by its own reckoning, in milliseconds.
+        left_ms: u64,
+    },
+    /// Requests of a benchmark whose latency lay in one bucket of a histogram.
+    LatencyBucket {
+        /// The benchmark's number.
+        benchmark: u32,
+        /// Which requests: `read`.
+        series: &'a str,
+        /// The bucket's upper end in nanoseconds.
+        up_to_ns: u64,
+        /// How many requests.
+        count: u64,
+    },
+    /// What a counter came to over a region of a benchmark.
+    Counter {
+        /// The benchmark's number.
+        benchmark: u32,
+        /// Which part of it.
+        region: &'a str,
+        /// Which counter.
+        counter: &'a str,
+        /// What it came to.
+        value: u64,
+        /// Why that is not known; empty where it is.
+        problem: &'a str,
+    },
+    /// What the machine was like before a benchmark or after it: a clock, a calibration loop, stolen time.
+    Gauge {
+        /// The benchmark's number.
+        benchmark: u32,
+        /// Which gauge.
+        name: &'a str,
+        /// Whether it was read after the benchmark.
+        after: bool,
+        /// What it read.
+        value: f64,
+    },
 }
 
 /// A step that failed.

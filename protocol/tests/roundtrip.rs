@@ -106,6 +106,17 @@ fn events<'a>(t: &'a Texts, n: u64, m: u64, flag: bool, value: f64) -> Vec<Event
         Event::Reading { number: low, path: &t[18], value: &t[19] },
         Event::ReadEnded { number: high, problem: &t[20] },
         Event::Finding { benchmark: low, name: &t[21], text: &t[22] },
+        Event::BenchmarkSkipped { benchmark: low, reason: &t[20] },
+        Event::Progress { benchmark: low, permille: low, left_ms: m },
+        Event::LatencyBucket { benchmark: low, series: &t[20], up_to_ns: n, count: m },
+        Event::Counter {
+            benchmark: low,
+            region: &t[20],
+            counter: &t[21],
+            value: n,
+            problem: &t[22],
+        },
+        Event::Gauge { benchmark: low, name: &t[20], after: flag, value: 0.5 },
     ]
 }
 

@@ -21,4 +21,13 @@
 pub mod digest;
 pub mod hash;
 pub mod pattern;
+pub mod sampling;
 pub mod statistics;
+pub mod unit;
+pub mod workload;
+
+/// Every workload that a spec can name and that runs in the guest, or with `--local` on the host.
+///
+/// A new one is a file here and a line in this list; one that needs devices or sockets has its
+/// driver in `lunlab-workloads` beside that.
+pub const WORKLOADS: &[workload::Workload] = &[];

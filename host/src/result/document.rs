@@ -258,6 +258,65 @@ pub struct Benchmark {
     pub statistics: Option<BTreeMap<String, u64>>,
     /// What went wrong; a benchmark with errors has no result to rely on.
     pub errors: Vec<String>,
+    /// Why it could not run here; null when it could.
+    #[serde(default)]
+    pub skipped: Option<String>,
+    /// How what was measured was compiled: results that differ in it are not compared.
+    #[serde(default)]
+    pub compiled: Option<String>,
+    /// How latencies were distributed.
+    #[serde(default)]
+    pub histograms: Vec<Histogram>,
+    /// What counters came to over regions of it.
+    #[serde(default)]
+    pub counters: Vec<Counter>,
+    /// What the machine was like meanwhile.
+    #[serde(default)]
+    pub conditions: Conditions,
+}
+
+/// How the latencies of some requests were distributed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// Which requests: `read`.
+    pub series: String,
+    /// Upper ends of buckets in nanoseconds, ascending, and how many requests lay in each; empty ones are left out.
+    pub buckets: Vec<(u64, u64)>,
+}
+
+/// What a counter came to over a region.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counter {
+    /// Which part of the workload.
+    pub region: String,
+    /// Which counter: `instructions`.
+    pub name: String,
+    /// What it came to; null where that is not known.
+    pub value: Option<u64>,
+    /// Why it is not known.
+    pub problem: Option<String>,
+}
+
+/// What the machine was like while something was measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Conditions {
+    /// Readings before and after.
+    pub gauges: Vec<Gauge>,
+    /// By how much the guest's clock went faster than the host's: 1 when they agree.
+    pub clock_ratio: Option<f64>,
+    /// Why the numbers are noisy; empty when nothing says so.
+    pub noisy: Vec<String>,
+}
+
+/// One reading of the machine's state.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Gauge {
+    /// What: `calibration_ns`, `steal_ms`, `mhz`.
+    pub name: String,
+    /// Before the benchmark.
+    pub before: Option<f64>,
+    /// After it.
+    pub after: Option<f64>,
 }
 
 /// Samples of one quantity.
@@ -286,6 +345,9 @@ pub struct Summary {
     pub p25: f64,
     /// The third quartile.
     pub p75: f64,
+    /// The median's 95 % interval, by bootstrap; null with too few samples.
+    #[serde(default)]
+    pub interval: Option<(f64, f64)>,
 }
 
 /// The verdict as it is written down.

@@ -512,6 +512,7 @@ fn summarise(benchmark: &mut Benchmark) {
             spread: summary.spread(),
             p25: summary.p25,
             p75: summary.p75,
+            interval: None,
         });
     }
 }

@@ -645,6 +645,70 @@ fn event_23_finding() {
 }
 
 #[test]
+fn event_24_benchmark_skipped() {
+    assert_event(
+        &Event::BenchmarkSkipped { benchmark: 1, reason: "r" },
+        &[(&[0x18], "event 24"), (&[0x01], "benchmark 1"), (&[0x01, 0x72], "reason r")],
+    );
+}
+
+#[test]
+fn event_25_progress() {
+    assert_event(
+        &Event::Progress { benchmark: 1, permille: 500, left_ms: 3 },
+        &[
+            (&[0x19], "event 25"),
+            (&[0x01], "benchmark 1"),
+            (&[0xf4, 0x03], "500 thousandths"),
+            (&[0x03], "3 ms left"),
+        ],
+    );
+}
+
+#[test]
+fn event_26_latency_bucket() {
+    assert_event(
+        &Event::LatencyBucket { benchmark: 1, series: "s", up_to_ns: 300, count: 2 },
+        &[
+            (&[0x1a], "event 26"),
+            (&[0x01], "benchmark 1"),
+            (&[0x01, 0x73], "series s"),
+            (&[0xac, 0x02], "up to 300 ns"),
+            (&[0x02], "count 2"),
+        ],
+    );
+}
+
+#[test]
+fn event_27_counter() {
+    assert_event(
+        &Event::Counter { benchmark: 1, region: "r", counter: "c", value: 300, problem: "" },
+        &[
+            (&[0x1b], "event 27"),
+            (&[0x01], "benchmark 1"),
+            (&[0x01, 0x72], "region r"),
+            (&[0x01, 0x63], "counter c"),
+            (&[0xac, 0x02], "value 300"),
+            (&[0x00], "problem, empty"),
+        ],
+    );
+}
+
+#[test]
+fn event_28_gauge() {
+    assert_event(
+        &Event::Gauge { benchmark: 1, name: "n", after: true, value: 1.0 },
+        &[
+            (&[0x1c], "event 28"),
+            (&[0x01], "benchmark 1"),
+            (&[0x01, 0x6e], "name n"),
+            (&[0x01], "after"),
+            (&[0, 0, 0, 0, 0, 0, 0xf0, 0x3f], "value 1.0"),
+        ],
+    );
+}
+
+#[test]
 fn phases_have_their_codes() {
     let codes = [
         (Phase::Init, 0),

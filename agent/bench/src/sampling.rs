@@ -1,0 +1,251 @@
+//! When to take samples, and when there are enough.
+//!
+//! Variants of one workload are measured side by side: each round takes a sample of every one, so
+//! that what disturbs the machine disturbs them alike and their ratio is worth something.
+
+use std::time::{Duration, Instant};
+
+use crate::workload::{Kind, Observer, Parameter, Stopped, Told, Values};
+
+/// How long to measure, and how well.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Budget {
+    /// Running before the first sample: caches and clock frequency settle.
+    pub warm_up: Duration,
+    /// About how long one sample takes.
+    pub sample_time: Duration,
+    /// The least number of samples of each series.
+    pub least: u32,
+    /// The greatest.
+    pub most: u32,
+    /// When to stop though the interval is not tight yet.
+    pub time: Duration,
+    /// The interval is tight when half of it is at most this part of the median.
+    pub precision: f64,
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+impl Budget {
+    /// The parameters every workload has.
+    pub const PARAMETERS: &[Parameter] = &[
+        time("warm_up", "run for this long before the first sample", "100ms"),
+        time("sample_time", "about how long one sample takes", "20ms"),
+        count("samples_min", "the least number of samples of a series", "10"),
+        count("samples_max", "the greatest number of samples of a series", "200"),
+        time("budget", "stop after this long though the interval is not tight yet", "5s"),
+        Parameter {
+            name: "precision",
+            about: "stop once half of the 95 % interval is at most this part of the median",
+            kind: Kind::Percent,
+            default: "1%",
+            many: false,
+        },
+    ];
+
+    pub(crate) fn of(values: &Values) -> Result<Self, Stopped> {
+        let milliseconds = |name| values.number(name).map(Duration::from_millis);
+        let count = |name| Ok(u32::try_from(values.number(name)?).unwrap_or(u32::MAX));
+        Ok(Self {
+            warm_up: milliseconds("warm_up")?,
+            sample_time: milliseconds("sample_time")?,
+            least: count("samples_min")?,
+            most: count("samples_max")?,
+            time: milliseconds("budget")?,
+            precision: values.part("precision")?,
+        })
+    }
+}
+
+const fn time(name: &'static str, about: &'static str, default: &'static str) -> Parameter {
+    let kind = Kind::Time { least: Duration::ZERO, most: HOUR };
+    Parameter { name, about, kind, default, many: false }
+}
+
+const fn count(name: &'static str, about: &'static str, default: &'static str) -> Parameter {
+    let kind = Kind::Number { least: 2, most: 100_000 };
+    Parameter { name, about, kind, default, many: false }
+}
+
+/// One series to be sampled.
+pub struct Variant<'a> {
+    /// Its name in results.
+    pub series: String,
+    /// The unit of its samples.
+    pub unit: &'static str,
+    /// Takes one sample.
+    pub sample: Box<dyn FnMut() -> Result<f64, Stopped> + 'a>,
+}
+
+impl<'a> Variant<'a> {
+    /// One series.
+    pub fn new(
+        series: impl Into<String>,
+        unit: &'static str,
+        sample: impl FnMut() -> Result<f64, Stopped> + 'a,
+    ) -> Self {
+        Self { series: series.into(), unit, sample: Box::new(sample) }
+    }
+
+    /// A series of nanoseconds for one call: `time` makes so many calls and gives what they took. The number is found such that a
+    /// sample takes about the time the budget gives it.
+    ///
+    /// # Errors
+    /// What the first calls came to.
+    pub fn nanoseconds(
+        series: impl Into<String>,
+        budget: &Budget,
+        mut time: impl FnMut(u32) -> Result<Duration, Stopped> + 'a,
+    ) -> Result<Self, Stopped> {
+        let calls = calls_for(budget.sample_time, &mut time)?;
+        Ok(Self::new(series, crate::unit::NANOSECONDS, move || {
+            Ok(time(calls)?.as_secs_f64() * 1e9 / f64::from(calls))
+        }))
+    }
+}
+
+/// Calls timed together are at most this many, so that a clock that stands still ends calibration.
+const MAX_CALLS: u32 = 1 << 26;
+
+/// Gives how many calls take about `wanted`: 1 to 2^26.
+///
+/// # Errors
+/// What a call came to.
+pub fn calls_for(
+    wanted: Duration,
+    time: &mut dyn FnMut(u32) -> Result<Duration, Stopped>,
+) -> Result<u32, Stopped> {
+    let mut calls = 1;
+    loop {
+        let took = time(calls)?;
+        if took >= wanted / 4 || calls >= MAX_CALLS {
+            let scaled = u128::from(calls) * wanted.as_nanos() / took.as_nanos().max(1);
+            return Ok(u32::try_from(scaled).unwrap_or(MAX_CALLS).clamp(1, MAX_CALLS));
+        }
+        calls = calls.saturating_mul(2);
+    }
+}
+
+/// Samples every variant, round by round, until each has a tight interval, the time is over, or
+/// there are as many samples as may be.
+///
+/// # Errors
+/// What a sample came to; those taken before were told.
+pub fn sample(
+    budget: &Budget,
+    variants: &mut [Variant<'_>],
+    observer: &mut dyn Observer,
+) -> Result<(), Stopped> {
+    let start = Instant::now();
+    // What warms up is thrown away, but is what will be measured.
+    while start.elapsed() < budget.warm_up {
+        for variant in variants.iter_mut() {
+            (variant.sample)()?;
+        }
+    }
+    let start = Instant::now();
+    let mut taken: Vec<Vec<f64>> = variants.iter().map(|_| Vec::new()).collect();
+    for round in 1..=budget.most {
+        for (variant, taken) in variants.iter_mut().zip(&mut taken) {
+            let value = (variant.sample)()?;
+            observer.tell(Told::Sample { series: &variant.series, unit: variant.unit, value });
+            taken.push(value);
+        }
+        let spent = start.elapsed();
+        let done = spent.as_secs_f64() / budget.time.as_secs_f64().max(1e-9);
+        observer
+            .tell(Told::Progress { done: done.min(1.0), left: budget.time.saturating_sub(spent) });
+        let enough = || taken.iter().all(|taken| is_tight(taken, budget.precision));
+        if round >= budget.least && (spent >= budget.time || enough()) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Whether half of the median's 95 % interval, by order statistics, is at most a part of it.
+fn is_tight(samples: &[f64], precision: f64) -> bool {
+    let Some((low, median, high)) = crate::statistics::order_interval(samples) else {
+        return false;
+    };
+    (high - low) / 2.0 <= precision * median.abs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUDGET: Budget = Budget {
+        warm_up: Duration::ZERO,
+        sample_time: Duration::from_micros(50),
+        least: 5,
+        most: 40,
+        time: HOUR,
+        precision: 0.01,
+    };
+
+    fn taken(budget: &Budget, values: impl Fn(u32) -> f64) -> usize {
+        let mut count = 0;
+        let mut told = 0;
+        let sample_one = || {
+            count += 1;
+            Ok(values(count))
+        };
+        sample(budget, &mut [Variant::new("x", "ns", sample_one)], &mut |told_now: Told<'_>| {
+            told += usize::from(matches!(told_now, Told::Sample { .. }));
+        })
+        .unwrap();
+        told
+    }
+
+    #[test]
+    fn tight_samples_end_early_and_loose_ones_go_on() {
+        let tight = taken(&BUDGET, |_| 100.0);
+        assert!((5..15).contains(&tight), "{tight}");
+        let loose = taken(&BUDGET, |n| f64::from(n % 7) * 50.0);
+        assert_eq!(loose, 40);
+    }
+
+    #[test]
+    fn time_ends_what_is_not_tight_but_the_least_is_taken() {
+        let over = Budget { time: Duration::ZERO, ..BUDGET };
+        assert_eq!(taken(&over, |n| f64::from(n % 7) * 50.0), 5);
+    }
+
+    #[test]
+    fn variants_take_turns() {
+        let order = std::cell::RefCell::new(String::new());
+        let one = |name: &'static str| {
+            let order = &order;
+            Variant::new(name, "ns", move || {
+                order.borrow_mut().push_str(name);
+                Ok(1.0)
+            })
+        };
+        let budget = Budget { least: 3, most: 3, ..BUDGET };
+        sample(&budget, &mut [one("a"), one("b")], &mut |_: Told<'_>| {}).unwrap();
+        assert_eq!(*order.borrow(), "ababab");
+    }
+
+    #[test]
+    fn the_number_of_calls_fills_the_time_of_a_sample() {
+        let mut each = |calls: u32| Ok(Duration::from_nanos(u64::from(calls) * 100));
+        assert_eq!(calls_for(Duration::from_micros(1000), &mut each), Ok(10_000));
+        let mut still = |_| Ok(Duration::ZERO);
+        assert_eq!(calls_for(Duration::from_millis(1), &mut still), Ok(MAX_CALLS));
+    }
+
+    #[test]
+    fn what_goes_wrong_ends_it_and_keeps_what_was_told() {
+        let mut told = 0;
+        let mut left = 3;
+        let broken = Variant::new("x", "ns", || {
+            left -= 1;
+            if left == 0 { Err(Stopped::Failed("gone".into())) } else { Ok(1.0) }
+        });
+        let outcome = sample(&BUDGET, &mut [broken], &mut |now: Told<'_>| {
+            told += u32::from(matches!(now, Told::Sample { .. }));
+        });
+        assert_eq!((outcome, told), (Err(Stopped::Failed("gone".into())), 2));
+    }
+}

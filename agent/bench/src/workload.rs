@@ -1,0 +1,278 @@
+//! What a workload is: a name, parameters that can be checked before anything boots, and what it tells while it runs.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::sampling::Budget;
+
+/// A workload, as specs and results know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Workload {
+    /// Its name.
+    pub name: &'static str,
+    /// One sentence: what it measures.
+    pub about: &'static str,
+    /// Its parameters, beside those of [`Budget::PARAMETERS`].
+    pub parameters: &'static [Parameter],
+    /// What runs it.
+    pub run: Run,
+}
+
+/// What runs a workload.
+#[derive(Clone, Copy)]
+pub enum Run {
+    /// A function that needs nothing but the processor.
+    Here(fn(&Values, &mut dyn Observer) -> Result<(), Stopped>),
+    /// A driver of that name, in the program that opens devices and sockets.
+    Driver,
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Here(_) => "Here",
+            Self::Driver => "Driver",
+        })
+    }
+}
+
+/// One parameter of a workload.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Its key in a spec.
+    pub name: &'static str,
+    /// One sentence.
+    pub about: &'static str,
+    /// What it may be.
+    pub kind: Kind,
+    /// What it is when nothing is said, as in a spec; empty where there is none.
+    pub default: &'static str,
+    /// Whether the workload takes several values at once, commas between them. A list given for
+    /// another parameter is a sweep: a benchmark for each value.
+    pub many: bool,
+}
+
+/// What a parameter may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// A whole number.
+    Number {
+        /// The least.
+        least: u64,
+        /// The greatest.
+        most: u64,
+    },
+    /// Bytes: `4K` in a spec.
+    Size {
+        /// The least.
+        least: u64,
+        /// The greatest.
+        most: u64,
+    },
+    /// A time: `5s` in a spec, milliseconds among [`Values`].
+    Time {
+        /// The least.
+        least: Duration,
+        /// The greatest.
+        most: Duration,
+    },
+    /// A part of a hundred: `1%` or `0.5%` in a spec.
+    Percent,
+    /// One of these.
+    Word(&'static [&'static str]),
+    /// `true` or `false`.
+    Flag,
+    /// Any text, such as a path.
+    Text,
+}
+
+/// The values a workload is run with, by name; defaults are filled in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Values(Vec<(String, String)>);
+
+impl FromIterator<(String, String)> for Values {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+impl Values {
+    /// The text of a value; empty where there is none.
+    #[must_use]
+    pub fn text(&self, name: &str) -> &str {
+        self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+    }
+
+    /// A number, bytes, or milliseconds.
+    ///
+    /// # Errors
+    /// Where there is none, or what is there is no whole number.
+    pub fn number(&self, name: &str) -> Result<u64, Stopped> {
+        parse(name, self.text(name))
+    }
+
+    /// All values of a parameter that takes several.
+    ///
+    /// # Errors
+    /// Where one is no whole number.
+    pub fn numbers(&self, name: &str) -> Result<Vec<u64>, Stopped> {
+        let text = self.text(name);
+        text.split(',').filter(|one| !one.is_empty()).map(|one| parse(name, one)).collect()
+    }
+
+    /// All words of a parameter that takes several.
+    pub fn words(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.text(name).split(',').filter(|word| !word.is_empty())
+    }
+
+    /// Whether a flag is set.
+    #[must_use]
+    pub fn flag(&self, name: &str) -> bool {
+        self.text(name) == "true"
+    }
+
+    /// A percentage as a part of one: 0.01 for 1 %.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn part(&self, name: &str) -> Result<f64, Stopped> {
+        let text = self.text(name);
+        let percent: Result<f64, _> = text.trim_end_matches('%').parse();
+        percent.map(|percent| percent / 100.0).map_err(|_| no_number(name, text))
+    }
+
+    /// How long to measure, and how well.
+    ///
+    /// # Errors
+    /// A value that is missing or no number.
+    pub fn budget(&self) -> Result<Budget, Stopped> {
+        Budget::of(self)
+    }
+}
+
+fn parse(name: &str, text: &str) -> Result<u64, Stopped> {
+    text.trim().parse().map_err(|_| no_number(name, text))
+}
+
+fn no_number(name: &str, text: &str) -> Stopped {
+    Stopped::Failed(format!("{name} = {text:?}: no number"))
+}
+
+/// Takes what a workload has to say, and can count what a part of it does.
+pub trait Observer {
+    /// Takes what is said.
+    fn tell(&mut self, told: Told<'_>);
+
+    /// Runs a part of the workload, and counts what the processor and the kernel do meanwhile where
+    /// that was asked for.
+    fn region(&mut self, name: &str, body: &mut dyn FnMut()) {
+        let _nobody_counts = name;
+        body();
+    }
+}
+
+impl<F: FnMut(Told<'_>)> Observer for F {
+    fn tell(&mut self, told: Told<'_>) {
+        self(told);
+    }
+}
+
+/// What a workload says while it runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Told<'a> {
+    /// A number.
+    Sample {
+        /// What was measured: `sha2 32 B`.
+        series: &'a str,
+        /// Its unit, of [`crate::unit`].
+        unit: &'a str,
+        /// The number.
+        value: f64,
+    },
+    /// Something that is no sample: a digest, a count, how a number came about.
+    Finding {
+        /// What it is.
+        name: &'a str,
+        /// What was found.
+        text: &'a str,
+    },
+    /// Requests whose latency lay in one bucket of a histogram.
+    Bucket {
+        /// Which requests: `read`.
+        series: &'a str,
+        /// The bucket's upper end in nanoseconds.
+        up_to_ns: u64,
+        /// How many requests.
+        count: u64,
+    },
+    /// What a counter of the processor's or the kernel's came to, over a region.
+    Counter {
+        /// Which part of the workload.
+        region: &'a str,
+        /// Which counter: `instructions`.
+        counter: &'a str,
+        /// What it came to, or why it is not known.
+        value: Result<u64, &'a str>,
+    },
+    /// How far it is.
+    Progress {
+        /// From 0 to 1.
+        done: f64,
+        /// What is left, by its own reckoning.
+        left: Duration,
+    },
+}
+
+/// Why a workload came to no end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// It cannot run here, for this reason: no result, and no failure either.
+    Skipped(String),
+    /// It went wrong, or found a wrong result.
+    Failed(String),
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Skipped(why) => write!(f, "skipped: {why}"),
+            Self::Failed(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+impl Workload {
+    /// Every parameter it takes.
+    pub fn all_parameters(&self) -> impl Iterator<Item = &'static Parameter> + use<> {
+        self.parameters.iter().chain(Budget::PARAMETERS)
+    }
+
+    /// The defaults of every parameter, as in a spec: to be overlaid by what was asked.
+    #[must_use]
+    pub fn defaults(&self) -> Vec<(&'static str, &'static str)> {
+        self.all_parameters().map(|parameter| (parameter.name, parameter.default)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(pairs: &[(&str, &str)]) -> Values {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn values_are_read_as_what_they_are() {
+        let values =
+            values(&[("a", "7"), ("b", "1,2,3"), ("c", "true"), ("d", "0.5%"), ("e", "x")]);
+        assert_eq!(values.number("a"), Ok(7));
+        assert_eq!(values.numbers("b"), Ok(vec![1, 2, 3]));
+        assert_eq!(values.numbers("nothing"), Ok(vec![]));
+        assert!(values.flag("c") && !values.flag("a"));
+        assert_eq!(values.part("d"), Ok(0.005));
+        assert_eq!(values.number("e").unwrap_err().to_string(), "e = \"x\": no number");
+    }
+}
