@@ -18,6 +18,7 @@
 //! # Ok::<(), hash::WrongDigest>(())
 //! ```
 
+pub mod calibration;
 pub mod digest;
 pub mod hash;
 pub mod pattern;
@@ -30,4 +31,4 @@ pub mod workload;
 ///
 /// A new one is a file here and a line in this list; one that needs devices or sockets has its
 /// driver in `lunlab-workloads` beside that.
-pub const WORKLOADS: &[workload::Workload] = &[];
+pub const WORKLOADS: &[workload::Workload] = &[calibration::WORKLOAD];

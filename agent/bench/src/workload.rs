@@ -14,6 +14,9 @@ pub struct Workload {
     pub about: &'static str,
     /// Its parameters, beside those of [`Budget::PARAMETERS`].
     pub parameters: &'static [Parameter],
+    /// The series that checks can name, and their units. It may have others, such as one for each of
+    /// many peers.
+    pub series: &'static [(&'static str, &'static str)],
     /// What runs it.
     pub run: Run,
 }
@@ -253,6 +256,21 @@ impl Workload {
     #[must_use]
     pub fn defaults(&self) -> Vec<(&'static str, &'static str)> {
         self.all_parameters().map(|parameter| (parameter.name, parameter.default)).collect()
+    }
+
+    /// The values it is run with in a test: small, and then what is given.
+    #[cfg(test)]
+    pub(crate) fn values_for_tests(&self, given: &[(&str, &str)]) -> Values {
+        let quick = [
+            ("warm_up", "0"),
+            ("sample_time", "1"),
+            ("samples_min", "3"),
+            ("samples_max", "3"),
+            ("budget", "1"),
+        ];
+        let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        // What stands first is found first.
+        given.iter().chain(&quick).chain(&self.defaults()).map(own).collect()
     }
 }
 

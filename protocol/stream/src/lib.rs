@@ -10,6 +10,7 @@
 pub mod direct;
 pub mod handshake;
 pub mod mux;
+pub mod pipe;
 pub mod splice;
 
 use lunlab_protocol::frame::FrameError;
