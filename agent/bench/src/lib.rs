@@ -1,21 +1,26 @@
 //! Workload kernels, their sampling, and the statistics of one run.
 //!
-//! No device, no network, no threads, no foreign code: the same kernels run in a guest as PID 1 and on the host itself.
+//! No device, no network, no foreign code: the same kernels run in a guest as PID 1 and on the host itself.
 //!
 //! ```
-//! use std::time::Duration;
-//! use lunlab_bench::hash::{self, Budget};
-//! use lunlab_bench::statistics::Summary;
+//! use lunlab_bench::workload::{Run, Told, Values};
 //!
-//! let millisecond = Duration::from_millis(1);
-//! let budget = Budget { warm_up: millisecond, samples: 5, sample_time: millisecond };
-//! for series in hash::series() {
-//!     let mut nanoseconds = Vec::new();
-//!     hash::measure(series, budget, &mut |sample| nanoseconds.push(sample))?;
-//!     let summary = Summary::of(&nanoseconds).expect("five finite samples");
-//!     assert!(summary.median > 0.0, "{}", series.name);
-//! }
-//! # Ok::<(), hash::WrongDigest>(())
+//! let of_a_spec = |name: &'static str| match name {
+//!     "size" => "32",
+//!     "warm_up" | "budget" => "0",
+//!     "precision" => "1%",
+//!     _ => "2",
+//! };
+//! let workload = lunlab_bench::WORKLOADS.iter().find(|each| each.name == "hash").expect("it is there");
+//! let value = |(name, _): (&'static str, _)| (name.to_owned(), of_a_spec(name).to_owned());
+//! let values: Values = workload.defaults().into_iter().map(value).collect();
+//! let Run::Here(run) = workload.run else { unreachable!("hashing needs no device") };
+//! run(&values, &mut |told: Told<'_>| {
+//!     if let Told::Sample { series, unit, value } = told {
+//!         assert!(value > 0.0, "{series}: {value} {unit}");
+//!     }
+//! })?;
+//! # Ok::<(), lunlab_bench::workload::Stopped>(())
 //! ```
 
 pub mod calibration;
@@ -27,8 +32,11 @@ pub mod statistics;
 pub mod unit;
 pub mod workload;
 
+#[cfg(test)]
+mod trial;
+
 /// Every workload that a spec can name and that runs in the guest, or with `--local` on the host.
 ///
 /// A new one is a file here and a line in this list; one that needs devices or sockets has its
 /// driver in `lunlab-workloads` beside that.
-pub const WORKLOADS: &[workload::Workload] = &[calibration::WORKLOAD];
+pub const WORKLOADS: &[workload::Workload] = &[calibration::WORKLOAD, hash::WORKLOAD];
