@@ -57,7 +57,8 @@ fn run(values: &Values, observer: &mut dyn Observer) -> Result<(), Stopped> {
             regions.push((name, function, size, calls));
         }
     }
-    observer.tell(Told::Finding { name: "digests", text: "as published, and as other libraries give" });
+    observer
+        .tell(Told::Finding { name: "digests", text: "as published, and as other libraries give" });
     sample(&budget, &mut variants, observer)?;
     for (name, function, size, calls) in regions {
         let mut input = vec![0x5a; size];

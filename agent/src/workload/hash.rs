@@ -17,7 +17,8 @@ const VALUES: [(&str, &str); 7] = [
 
 pub(super) fn run(_job: &Job, tell: Tell<'_>) -> Result<(), String> {
     let Run::Here(run) = hash::WORKLOAD.run else { return Err("hash needs a driver".into()) };
-    let values: Values = VALUES.map(|(name, value)| (name.into(), value.into())).into_iter().collect();
+    let values: Values =
+        VALUES.map(|(name, value)| (name.into(), value.into())).into_iter().collect();
     let mut take = |told: workload::Told<'_>| {
         if let workload::Told::Sample { series, unit, value } = told {
             tell(Told::Sample { series, unit, value });

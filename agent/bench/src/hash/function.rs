@@ -45,10 +45,8 @@ const SHA256D: [(&[u8; 32], &str); 2] = [
     (COUNTING, "2f287b4d3d4910f6cada9e1bd1b4648099e8c52c81aa4a6aebfa6fc86f19834e"),
 ];
 
-const MURMUR3: [(&[u8; 32], &str); 2] = [
-    (ZEROS, "d05cde4a283c72313c2d34b31b1dc010"),
-    (COUNTING, "0f502fb622906dc65111c3346e0a051c"),
-];
+const MURMUR3: [(&[u8; 32], &str); 2] =
+    [(ZEROS, "d05cde4a283c72313c2d34b31b1dc010"), (COUNTING, "0f502fb622906dc65111c3346e0a051c")];
 
 /// Every function, in the order results have them.
 pub const FUNCTIONS: &[Function] = &[
