@@ -166,7 +166,7 @@ pub struct Up {
 /// `lunlab check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// What to check; without one, the default spec
+    /// What to check, - for standard input; without one, the default spec
     #[arg(value_name = "SPEC")]
     pub spec: Option<PathBuf>,
     /// Print the steps that set the target up as well, in their order

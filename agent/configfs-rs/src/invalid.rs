@@ -9,6 +9,7 @@ const SHOWN: usize = 80;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     what: &'static str,
+    /// Quoted, and cut where it is long.
     text: String,
     problem: String,
     hint: Option<&'static str>,
@@ -19,10 +20,26 @@ impl Invalid {
     pub(crate) fn new(what: &'static str, text: &str, problem: impl Into<String>) -> Invalid {
         Invalid {
             what,
-            text: text.chars().take(SHOWN).collect(),
+            text: match text.char_indices().nth(SHOWN) {
+                Some((cut, _)) => format!("{:?}…", &text[..cut]),
+                None => format!("{text:?}"),
+            },
             problem: problem.into(),
             hint: None,
         }
+    }
+
+    /// Says all that is wrong with `text`, where anything is.
+    pub(crate) fn unless_fine<const N: usize>(
+        what: &'static str,
+        text: &str,
+        problems: [Option<String>; N],
+    ) -> Result<(), Invalid> {
+        let problems: Vec<String> = problems.into_iter().flatten().collect();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(Invalid::new(what, text, problems.join(", and ")))
     }
 
     /// Adds a way out.
@@ -43,7 +60,7 @@ impl Invalid {
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?}: {}", self.what, self.text, self.problem)
+        write!(f, "{} {}: {}", self.what, self.text, self.problem)
     }
 }
 

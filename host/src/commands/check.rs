@@ -1,7 +1,7 @@
 //! `lunlab check`: what is wrong with a spec, and how it would be set up, without starting anything.
 
 use crate::cli::{Check, Format};
-use crate::commands::run::{read_spec, refused};
+use crate::commands::spec_file::{read_spec, refused};
 use crate::error::Error;
 use crate::escape::terminal;
 use crate::output;
@@ -140,7 +140,7 @@ mod tests {
                 "line": 2,
                 "column": 8,
                 "message": "0 is out of range, a whole number from 1 to 64 is needed",
-                "hint": null,
+                "hint": "such as cpus = 2",
             },
             {
                 "key": "machine.accelerator",

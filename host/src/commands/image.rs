@@ -3,7 +3,8 @@
 use crate::agent_image::agent_image;
 use crate::cache::Cache;
 use crate::cli::ImageBuild;
-use crate::commands::run::{load_spec, override_kernel};
+use crate::commands::run::override_kernel;
+use crate::commands::spec_file::load_spec;
 use crate::error::Error;
 use crate::image::{Needs, base_segment};
 use crate::output;

@@ -5,6 +5,7 @@ mod image;
 mod import;
 mod report;
 mod run;
+mod spec_file;
 
 use crate::cli::{Cli, Command, Image};
 use crate::error::{Category, Error};

@@ -4,6 +4,7 @@ use crate::accelerator::Accelerator;
 use crate::cache::Cache;
 use crate::cli::{self, Format, Kernel as KernelArgs, Machine as MachineArgs, Running};
 use crate::commands::report;
+use crate::commands::spec_file::load_spec;
 use crate::error::{Category, Error};
 use crate::kernel::features::{CONFIGFS, FILEIO, TARGET};
 use crate::output::{self, Phases, Verbosity};
@@ -13,7 +14,7 @@ use crate::run::plan::{Options, Plan};
 use crate::run::watch::Watch;
 use crate::run::{Conditions, Interrupts, Logs, Outcome, Watcher};
 use crate::saveconfig::{self, Chosen};
-use crate::spec::{Base, DEFAULT_SPEC, Faults, KernelChoice, Spec};
+use crate::spec::{Base, KernelChoice, Spec};
 use crate::target::{Provisioning, Url};
 use crate::verdict::{Fact, Kind, Verdict};
 use lunlab_protocol::request::Provocation;
@@ -83,6 +84,10 @@ struct Task {
 
 impl Task {
     fn carry_out(self) -> Result<u8, Error> {
+        if self.watch_spec && self.spec.as_deref() == Some(Path::new("-")) {
+            let message = "--watch-spec: standard input is read once and cannot be watched";
+            return Err(Error::usage(message).with_hint("write the spec to a file"));
+        }
         let (mut spec, text) = load_spec(self.spec.as_deref())?;
         override_spec(&mut spec, &self.machine, &self.running)?;
         if self.hold && spec.targets.is_empty() {
@@ -318,46 +323,6 @@ fn not_started(
     });
     learnt.verdict = Verdict::judge(&[fact]);
     Ok(Outcome { learnt, argv: Vec::new() })
-}
-
-/// Reads the spec, or the default one; with a copy of its text that can be read from anywhere.
-pub(super) fn load_spec(path: Option<&Path>) -> Result<(Spec, String), Error> {
-    let read = read_spec(path)?;
-    let (spec, copy) = read.spec.map_err(|faults| refused(&read.name, &faults))?;
-    Ok((spec, copy))
-}
-
-/// A spec as it was read, good or not.
-pub(super) struct ReadSpec {
-    /// What the user calls it.
-    pub(super) name: String,
-    /// What it says, with a copy of its text that can be read from anywhere; or all that is wrong
-    /// with it.
-    pub(super) spec: Result<(Spec, String), Faults>,
-}
-
-/// Reads the spec, or the default one.
-pub(super) fn read_spec(path: Option<&Path>) -> Result<ReadSpec, Error> {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let Some(path) = path else {
-        let spec = Spec::builtin().map(|spec| (spec, DEFAULT_SPEC.to_owned()));
-        return Ok(ReadSpec { name: "the default spec".to_owned(), spec });
-    };
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Error::usage(format!("read {name}: {error}")))?;
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let environment = Base::process_environment;
-    let base = Base { directory, home: home.as_deref(), environment };
-    Ok(ReadSpec { name, spec: Spec::parse_with_copy(&text, base) })
-}
-
-/// The error of a spec with faults.
-pub(super) fn refused(name: &str, faults: &Faults) -> Error {
-    Error::usage(faults.render(name).trim_end().to_owned())
 }
 
 /// Puts `--kernel` over the spec; relative paths are the caller's.

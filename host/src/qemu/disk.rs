@@ -3,13 +3,9 @@
 use crate::error::Error;
 use crate::qemu::device::{Device, value};
 use crate::spec::{Bus, Disk, DiskContent, ImageFormat};
-use std::collections::HashMap;
 use std::fs::File;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-
-/// What QEMU's disks are made of, in bytes.
-const SECTOR: u64 = 512;
 
 /// A disk and the file under it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,39 +124,12 @@ pub fn unprotected(disks: &[Disk]) -> Option<String> {
     })
 }
 
-/// Checks what the spec's own rules, which know no files beyond one, leave open: no image is used twice, none ends within a sector.
-///
-/// # Errors
-/// Usage; environment, when an image is gone since the spec was read.
-pub fn check_images(disks: &[Disk]) -> Result<(), Error> {
-    let mut used = HashMap::new();
-    for disk in disks {
-        let DiskContent::Image { path, format, .. } = &disk.content else { continue };
-        let about = format!("disk {}: image {}", disk.serial, path.display());
-        let meta =
-            path.metadata().map_err(|error| Error::environment(format!("{about}: {error}")))?;
-        // Two nodes may be one block device.
-        let block = meta.file_type().is_block_device();
-        let same = if block { (0, meta.rdev()) } else { (meta.dev(), meta.ino()) };
-        if let Some(other) = used.insert((block, same), &disk.serial) {
-            return Err(Error::usage(format!("{about}: disk {other} uses it, too")));
-        }
-        let whole = meta.len().next_multiple_of(SECTOR).max(SECTOR);
-        if *format == ImageFormat::Raw && !block && meta.len() != whole {
-            let message = format!("{about}: {} bytes are no whole sectors of {SECTOR}", meta.len());
-            let hint = format!("truncate -s {whole} {}", path.display());
-            return Err(Error::usage(message).with_hint(hint));
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
     use crate::error::Category;
     use crate::spec::{DiskAio, DiskCache};
-    use std::fs;
+    use std::os::unix::fs::MetadataExt;
 
     pub(crate) fn scratch(serial: &str, bus: Bus) -> Disk {
         let (serial, content) = (serial.to_owned(), DiskContent::Scratch);
@@ -193,19 +162,6 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_image_is_used_once_whatever_it_is_called() {
-        let directory = tempfile::tempdir().unwrap();
-        let (file, link) = (directory.path().join("a"), directory.path().join("b"));
-        fs::write(&file, [0; 512]).unwrap();
-        std::os::unix::fs::symlink(&file, &link).unwrap();
-        let disk = |serial, path| image(serial, Bus::VirtioBlk, path, ImageFormat::Raw);
-        check_images(&[disk("one", &file), scratch("two", Bus::Nvme)]).unwrap();
-        let error = check_images(&[disk("one", &file), disk("two", &link)]).unwrap_err();
-        let expected = format!("disk two: image {}: disk one uses it, too", link.display());
-        assert_eq!((error.category(), error.to_string()), (Category::Usage, expected));
-    }
-
-    #[test]
     fn only_nvme_hides_that_a_disk_is_read_only() {
         let disk = |serial, bus, read_only| Disk { read_only, ..scratch(serial, bus) };
         let disks = [
@@ -215,23 +171,5 @@ pub(super) mod tests {
         ];
         assert!(unprotected(&disks).unwrap().starts_with("the guest takes a for writable"));
         assert_eq!(unprotected(&disks[1..]), None);
-    }
-
-    #[test]
-    fn a_raw_image_is_whole_sectors() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("image");
-        let check = |format| check_images(&[image("s", Bus::VirtioBlk, &path, format)]);
-        for (size, whole) in [(0, 512), (513, 1024)] {
-            fs::write(&path, vec![0; size]).unwrap();
-            let error = check(ImageFormat::Raw).unwrap_err();
-            let ending = format!(": {size} bytes are no whole sectors of 512");
-            assert!(error.to_string().ends_with(&ending), "{error}");
-            let hint = format!("truncate -s {whole} {}", path.display());
-            assert_eq!(error.hint(), Some(hint.as_str()));
-        }
-        check(ImageFormat::Qcow2).unwrap();
-        fs::write(&path, [0; 1024]).unwrap();
-        check(ImageFormat::Raw).unwrap();
     }
 }

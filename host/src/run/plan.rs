@@ -89,7 +89,6 @@ impl Plan {
         cache: &Cache,
         say: &mut dyn FnMut(&str),
     ) -> Result<Self, Error> {
-        disk::check_images(&spec.disks)?;
         let program = Program::find(cache, Withheld::of(&spec))?;
         let kernel = find_kernel(&spec, options.modules.as_deref(), cache)?;
         let boot = kernel.boot_image(cache, options.boot, say)?;

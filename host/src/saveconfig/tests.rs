@@ -183,10 +183,8 @@ fn what_the_rules_of_specs_refuse_is_left_out() {
     assert!(imported.spec.contains("attributes = { emulate_caw = false }"), "{}", imported.spec);
     let notes = notes(&imported);
     assert!(notes.contains("(spec) storage_object[0].attributes.queue_depth: 256"), "{notes}");
-    assert!(
-        notes.contains("(spec) storage_object[0].attributes.emulate_tpu: a ramdisk"),
-        "{notes}"
-    );
+    let unmaps = "(spec) storage_object[0].attributes.emulate_tpu: 1 is not possible on a ramdisk";
+    assert!(notes.contains(unmaps), "{notes}");
 }
 
 #[test]

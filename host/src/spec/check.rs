@@ -103,11 +103,13 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CheckError {
     /// There is no operator, or nothing on one side of it.
-    #[error("{0} is not a check, write metric, operator (>= <= > < ==) and value: \"{1}\"")]
+    #[error("{0} is not a check, a metric, an operator (>= <= > < ==) and a value are")]
     Form(String, &'static str),
     /// This workload does not measure that.
-    #[error("{metric} is not measured by this workload, {known} are")]
+    #[error("{metric} in {check} is not measured by this workload, {known} are")]
     UnknownMetric {
+        /// The whole check, quoted.
+        check: String,
         /// What was asked for, quoted.
         metric: String,
         /// What there is.
@@ -116,19 +118,23 @@ pub enum CheckError {
         nearest: Option<&'static str>,
     },
     /// The value is not a number.
-    #[error("{0} is not a number")]
-    Value(String),
+    #[error("{0} in {1} is not a number")]
+    Value(String, String),
     /// A time without a unit, or with one there is not.
-    #[error("{value} has no unit of time, {metric} takes ns, us, ms or s")]
+    #[error("{value} in {check} has no unit of time, {metric} takes ns, us, ms or s")]
     TimeUnit {
+        /// The whole check, quoted.
+        check: String,
         /// The value, quoted.
         value: String,
         /// The metric it bounds.
         metric: &'static str,
     },
     /// A unit on something that has none.
-    #[error("{value} has a unit, {metric} is a plain number")]
+    #[error("{value} in {check} has a unit, {metric} is a plain number")]
     NumberUnit {
+        /// The whole check, quoted.
+        check: String,
         /// The value, quoted.
         value: String,
         /// The metric it bounds.
@@ -137,14 +143,18 @@ pub enum CheckError {
 }
 
 impl CheckError {
-    /// The metric that was probably meant.
+    /// The metric that was probably meant, or what a check looks like.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> String {
         match self {
-            Self::UnknownMetric { nearest, .. } => {
-                nearest.map(|metric| format!("did you mean {metric:?}?"))
+            Self::UnknownMetric { nearest: Some(metric), .. } => {
+                format!("did you mean {metric:?}?")
             }
-            _ => None,
+            Self::UnknownMetric { nearest: None, .. } => "name one of them".to_owned(),
+            Self::Form(_, example) => format!("such as {example:?}"),
+            Self::Value(..) => "a bound is a number such as 1000, or with a unit 20ms".to_owned(),
+            Self::TimeUnit { metric, .. } => format!("such as \"{metric} <= 20ms\""),
+            Self::NumberUnit { metric, .. } => format!("such as \"{metric} >= 1000\""),
         }
     }
 }
@@ -159,8 +169,8 @@ impl Check {
         let metric = *metrics
             .iter()
             .find(|metric| metric.name == name)
-            .ok_or_else(|| unknown_metric(name, metrics))?;
-        let bound = parse_bound(value, metric)?;
+            .ok_or_else(|| unknown_metric(text, name, metrics))?;
+        let bound = parse_bound(text, value, metric)?;
         Ok(Self { text: text.to_owned(), metric, comparison, bound })
     }
 
@@ -234,31 +244,38 @@ fn form_error(text: &str, metrics: &[Metric]) -> CheckError {
     CheckError::Form(quoted(text), if times { "sha2 <= 500ns" } else { "iops >= 1000" })
 }
 
-fn unknown_metric(name: &str, metrics: &[Metric]) -> CheckError {
+fn unknown_metric(check: &str, name: &str, metrics: &[Metric]) -> CheckError {
     let names = metrics.iter().map(|metric| metric.name);
     let owned = |name: &str| metrics.iter().map(|metric| metric.name).find(|known| *known == name);
     CheckError::UnknownMetric {
+        check: quoted(check),
         metric: quoted(name),
         known: names.clone().collect::<Vec<_>>().join(", "),
         nearest: nearest(name, names).and_then(owned),
     }
 }
 
-fn parse_bound(text: &str, metric: Metric) -> Result<f64, CheckError> {
+fn parse_bound(check: &str, text: &str, metric: Metric) -> Result<f64, CheckError> {
     let digits = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
     let (value, unit) = text.split_at(digits);
     // Rust would also read "inf", "nan" and exponents; none of them is a bound anyone means.
-    let bound: f64 = value.parse().map_err(|_| CheckError::Value(quoted(text)))?;
+    let bound: f64 = value.parse().map_err(|_| CheckError::Value(quoted(text), quoted(check)))?;
     match metric.dimension {
         Dimension::Number if unit.is_empty() => Ok(bound),
-        Dimension::Number => {
-            Err(CheckError::NumberUnit { value: quoted(text), metric: metric.name })
-        }
+        Dimension::Number => Err(CheckError::NumberUnit {
+            check: quoted(check),
+            value: quoted(text),
+            metric: metric.name,
+        }),
         Dimension::Time => TIME_UNITS
             .iter()
             .find(|(name, _)| *name == unit.trim_start())
             .map(|(_, scale)| bound * scale)
-            .ok_or(CheckError::TimeUnit { value: quoted(text), metric: metric.name }),
+            .ok_or(CheckError::TimeUnit {
+                check: quoted(check),
+                value: quoted(text),
+                metric: metric.name,
+            }),
     }
 }
 
@@ -309,31 +326,34 @@ mod tests {
         for (text, message) in [
             (
                 "iops",
-                "\"iops\" is not a check, write metric, operator (>= <= > < ==) and value: \
-                 \"iops >= 1000\"",
+                "\"iops\" is not a check, a metric, an operator (>= <= > < ==) and a value are",
             ),
             (
                 "iops = 3",
-                "\"iops = 3\" is not a check, write metric, operator (>= <= > < ==) and value: \
-                 \"iops >= 1000\"",
+                "\"iops = 3\" is not a check, a metric, an operator (>= <= > < ==) and a value are",
             ),
             (
                 ">= 3",
-                "\">= 3\" is not a check, write metric, operator (>= <= > < ==) and value: \
-                 \"iops >= 1000\"",
+                "\">= 3\" is not a check, a metric, an operator (>= <= > < ==) and a value are",
             ),
             (
                 "p98 <= 1ms",
-                "\"p98\" is not measured by this workload, iops, mb_per_s, p50, p90, p99, p99.9, \
+                "\"p98\" in \"p98 <= 1ms\" is not measured by this workload, iops, mb_per_s, p50, p90, p99, p99.9, \
                  max are",
             ),
-            ("iops >= many", "\"many\" is not a number"),
-            ("iops >= -1", "\"-1\" is not a number"),
-            ("iops >= inf", "\"inf\" is not a number"),
-            ("iops >= 1.2.3", "\"1.2.3\" is not a number"),
-            ("iops >= 1000ms", "\"1000ms\" has a unit, iops is a plain number"),
-            ("p99 <= 20", "\"20\" has no unit of time, p99 takes ns, us, ms or s"),
-            ("p99 <= 20min", "\"20min\" has no unit of time, p99 takes ns, us, ms or s"),
+            ("iops >= many", "\"many\" in \"iops >= many\" is not a number"),
+            ("iops >= -1", "\"-1\" in \"iops >= -1\" is not a number"),
+            ("iops >= inf", "\"inf\" in \"iops >= inf\" is not a number"),
+            ("iops >= 1.2.3", "\"1.2.3\" in \"iops >= 1.2.3\" is not a number"),
+            (
+                "iops >= 1000ms",
+                "\"1000ms\" in \"iops >= 1000ms\" has a unit, iops is a plain number",
+            ),
+            ("p99 <= 20", "\"20\" in \"p99 <= 20\" has no unit of time, p99 takes ns, us, ms or s"),
+            (
+                "p99 <= 20min",
+                "\"20min\" in \"p99 <= 20min\" has no unit of time, p99 takes ns, us, ms or s",
+            ),
         ] {
             let error = Check::parse(text, ISCSI_RANDREAD_METRICS).unwrap_err();
             assert_eq!(error.to_string(), message, "{text}");
@@ -343,8 +363,8 @@ mod tests {
     #[test]
     fn an_unknown_metric_suggests_the_nearest() {
         let hint = |text| Check::parse(text, ISCSI_RANDREAD_METRICS).unwrap_err().hint();
-        assert_eq!(hint("iop >= 1").as_deref(), Some("did you mean \"iops\"?"));
-        assert_eq!(hint("bananas >= 1"), None);
+        assert_eq!(hint("iop >= 1"), "did you mean \"iops\"?");
+        assert_eq!(hint("bananas >= 1"), "name one of them");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod secret;
 mod sections;
 mod session;
 mod storage;
+mod syntax;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -50,7 +51,8 @@ pub use storage::{
 };
 pub use target::{
     Acl, CMDSN_DEPTHS, Chap, DemoMode, Discovery, Fabric, ISCSI_PORT, LOOPBACK_TPG_TAGS, LUNS, Lun,
-    MappedLun, MutualChap, Network, PortalSpec, TPG_TAGS, Target, Tpg, USER_NETWORK_ADDRESS,
+    MAX_RECV_DATA_SEGMENT_LENGTH, MappedLun, MutualChap, Network, PortalSpec, TPG_TAGS, Target,
+    Tpg, USER_NETWORK_ADDRESS,
 };
 
 /// The text of the spec that a run uses when it is given none.
@@ -96,10 +98,14 @@ pub struct Spec {
 
 /// Shows what a value looks like where a fault names no other way out.
 fn add_example(fault: &mut Fault) {
-    let says_it = ["missing", "unknown key"].iter().any(|word| fault.message.starts_with(word));
-    if fault.hint.is_none() && !says_it {
-        let example = sections::keys::example_of(&fault.key.table_name());
-        fault.hint = example.map(|example| format!("such as {example}"));
+    if fault.hint.is_none() {
+        let name = fault.key.table_name();
+        let mut around = std::iter::successors(Some(name.as_str()), |name| {
+            name.rsplit_once('.').map(|(table, _)| table)
+        });
+        let example = around.find_map(sections::examples::example_of);
+        let word = if fault.message.starts_with("missing") { "add" } else { "such as" };
+        fault.hint = example.map(|example| format!("{word} {example}"));
     }
 }
 
@@ -127,12 +133,15 @@ impl Spec {
     /// # Errors
     /// As for [`Spec::parse`].
     pub fn parse_with_copy(text: &str, base: Base<'_>) -> Result<(Self, String), Faults> {
-        let root = reader::parse_toml(text)?;
+        let (root, broken) = syntax::parse(text);
         let mut reader = reader::Reader::new(text);
         let mut spec = sections::read(&root, base, &mut reader);
+        if !broken.is_empty() {
+            return Err(Faults(syntax::with_sound(text, broken, reader.into_faults())));
+        }
         let (unread, copy) = (reader.unread(), reader.anchored());
         let mut faults = reader.into_faults();
-        let found = rules::find_faults(&spec).into_iter().filter(|found| found.stands(&unread));
+        let found = rules::find_faults(&spec, &unread).into_iter();
         let place = |path: &KeyPath| Some(reader::locate(text, &root, path));
         faults.extend(found.map(|found| found.into_fault(place)));
         if !faults.is_empty() {
@@ -158,9 +167,10 @@ impl Spec {
     /// # Errors
     /// Every rule that is broken, without places.
     pub fn check(&self) -> Result<(), Faults> {
-        let found = rules::find_faults(self);
-        let faults: Vec<Fault> =
+        let found = rules::find_faults(self, &[]);
+        let mut faults: Vec<Fault> =
             found.into_iter().map(|finding| finding.into_fault(|_| None)).collect();
+        faults.iter_mut().for_each(add_example);
         if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
     }
 

@@ -17,7 +17,7 @@ pub enum PortalError {
     #[error("{0} names a host, LIO takes numeric addresses only: 127.0.0.1:3260 or [::1]:3260")]
     Host(String),
     /// IPv6 without brackets.
-    #[error("{0} is an IPv6 address without brackets, write [{1}] or [{1}]:3260")]
+    #[error("{0} is an IPv6 address without brackets, write {1}")]
     Brackets(String, String),
     /// A zone.
     #[error("{0} names a zone, the guest has no link-local addresses")]
@@ -36,8 +36,8 @@ impl PortalSpec {
         if text.contains('%') {
             return Err(PortalError::Zone(quoted(text)));
         }
-        if let Ok(address) = text.parse::<Ipv6Addr>() {
-            return Err(PortalError::Brackets(quoted(text), address.to_string()));
+        if let Some(meant) = without_brackets(text) {
+            return Err(PortalError::Brackets(quoted(text), meant));
         }
         let (address, port) = split(text).ok_or_else(|| PortalError::Form(quoted(text)))?;
         let port = port.map(|port| parse_port(text, port)).transpose()?;
@@ -59,6 +59,18 @@ fn split(text: &str) -> Option<(&str, Option<&str>)> {
         Some(_) => None,
         None => (!text.is_empty()).then_some((text, None)),
     }
+}
+
+/// What was probably meant by an IPv6 address without brackets, with a port or without one.
+fn without_brackets(text: &str) -> Option<String> {
+    if let Some((address, port)) = text.rsplit_once(':')
+        && let (Ok(address), Ok(port)) = (address.parse::<Ipv6Addr>(), parse_port(text, port))
+        && port >= 1000
+    {
+        return Some(format!("[{address}]:{port}"));
+    }
+    let address: Ipv6Addr = text.parse().ok()?;
+    Some(format!("[{address}] or [{address}]:3260"))
 }
 
 fn parse_address(text: &str, address: &str) -> Result<IpAddr, PortalError> {
@@ -108,6 +120,11 @@ mod tests {
                 "\"localhost:3260\" names a host, LIO takes numeric addresses only: 127.0.0.1:3260 or [::1]:3260",
             ),
             ("::1", "\"::1\" is an IPv6 address without brackets, write [::1] or [::1]:3260"),
+            ("::1:3260", "\"::1:3260\" is an IPv6 address without brackets, write [::1]:3260"),
+            (
+                "::1:2",
+                "\"::1:2\" is an IPv6 address without brackets, write [::1:2] or [::1:2]:3260",
+            ),
             (
                 "[fe80::1%eth0]",
                 "\"[fe80::1%eth0]\" names a zone, the guest has no link-local addresses",

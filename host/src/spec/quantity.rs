@@ -10,10 +10,11 @@ const SIZE_UNITS: [(&str, u64); 4] =
 const DURATION_UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
 
 /// What a size may look like, for messages.
-pub(super) const SIZE_FORM: &str = "a size is a whole number with K, M, G or T, or plain bytes";
+pub(super) const SIZE_FORM: &str =
+    "a size is a whole number of K, M, G or T, or of bytes, up to 64 bits";
 
 /// What a duration may look like, for messages.
-pub(super) const DURATION_FORM: &str = "a duration is a whole number with ms, s, m or h";
+pub(super) const DURATION_FORM: &str = "a duration is a whole number of ms, s, m or h";
 
 /// Why a text is not a size or a duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,29 @@ pub fn format_duration(duration: Duration) -> String {
         )
 }
 
+/// The size that was probably meant by what is none: `64 MiB`, `64mb`.
+pub(super) fn mend_size(text: &str) -> Option<String> {
+    let (number, unit) = split_unit(text);
+    let unit = unit.trim().to_ascii_uppercase();
+    let letter = unit.strip_suffix("IB").or_else(|| unit.strip_suffix('B')).unwrap_or(&unit);
+    let meant = format!("{number}{letter}");
+    (meant != text && parse_size(&meant).is_ok()).then_some(meant)
+}
+
+/// The duration that was probably meant by what is none: `10 s`, `5min`, `60`.
+pub(super) fn mend_duration(text: &str) -> Option<String> {
+    let (number, unit) = split_unit(text);
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "sec" | "secs" | "second" | "seconds" | "s" => "s",
+        "min" | "mins" | "minute" | "minutes" | "m" => "m",
+        "hour" | "hours" | "hr" | "h" => "h",
+        "msec" | "msecs" | "millis" | "ms" => "ms",
+        _ => return None,
+    };
+    let meant = format!("{number}{unit}");
+    (meant != text && parse_duration(&meant).is_ok()).then_some(meant)
+}
+
 /// Splits leading digits from what follows them.
 fn split_unit(text: &str) -> (&str, &str) {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -128,6 +152,19 @@ mod tests {
         for text in ["", "s", "1.5s", "10 s", "-1s", "5min", "1d", "1h30m"] {
             assert_eq!(parse_duration(text), Err(QuantityError::Malformed), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_was_meant_is_guessed_or_not() {
+        let size = |text| mend_size(text).unwrap_or_default();
+        assert_eq!(["64MB", "64 MiB", "64m", "1kb"].map(size), ["64M", "64M", "64M", "1K"]);
+        assert_eq!(["64", "64X", "1.5G", "", "-1", "99999999T"].map(size), [""; 6]);
+        let time = |text| mend_duration(text).unwrap_or_default();
+        assert_eq!(
+            ["60", "10 s", "5min", "1H", "3 msec"].map(time),
+            ["60s", "10s", "5m", "1h", "3ms"]
+        );
+        assert_eq!(["1.5s", "1d", "", "10us"].map(time), [""; 4]);
     }
 
     #[test]

@@ -9,15 +9,19 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{Fault, Faults, KeyPath, Position, Segment, nearest, quoted};
-use super::quantity::{DURATION_FORM, QuantityError, SIZE_FORM, parse_duration, parse_size};
-use super::sections::keys::{SECRETS, place_of};
+use super::fault::{Fault, KeyPath, Position, Segment, nearest, quoted};
+use super::quantity::{
+    DURATION_FORM, QuantityError, SIZE_FORM, mend_duration, mend_size, parse_duration, parse_size,
+};
+use super::sections::keys::{SECRETS, places_of, synonym_of};
 use crate::escape;
 
 /// The text being read and what was found wrong with it so far.
 pub(super) struct Reader<'t> {
     text: &'t str,
     faults: Vec<Fault>,
+    /// Keys whose values could not be read.
+    unread: Vec<KeyPath>,
     /// Keys that an unknown key was probably meant to be: naming those as missing too would be
     /// saying one thing twice.
     suggested: Vec<KeyPath>,
@@ -36,27 +40,6 @@ pub(super) struct Section<'a> {
 }
 
 type Value<'a> = &'a Spanned<DeValue<'a>>;
-
-/// Parses TOML; every syntax fault is reported, but one per line, because the later ones of a line
-/// follow from the first.
-pub(super) fn parse_toml(text: &str) -> Result<Spanned<DeTable<'_>>, Faults> {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let mut faults: Vec<Fault> = errors
-        .iter()
-        .map(|error| Fault {
-            position: error.span().map(|span| Position::of(text, span.start)),
-            key: KeyPath::default(),
-            message: error.message().to_owned(),
-            hint: None,
-        })
-        .collect();
-    if faults.is_empty() {
-        return Ok(table);
-    }
-    faults.sort_by_key(|fault| fault.position);
-    faults.dedup_by_key(|fault| fault.position.map(|position| position.line));
-    Err(Faults(faults))
-}
 
 /// Where the value at `path` stands, or else the innermost table on the way that exists.
 pub(super) fn locate(text: &str, root: &Spanned<DeTable<'_>>, path: &KeyPath) -> Position {
@@ -81,6 +64,7 @@ impl<'t> Reader<'t> {
         Self {
             text,
             faults: Vec::new(),
+            unread: Vec::new(),
             suggested: Vec::new(),
             notes: Vec::new(),
             paths: Vec::new(),
@@ -89,8 +73,12 @@ impl<'t> Reader<'t> {
 
     /// The keys that have no value worth judging: what was read for them only stands in.
     pub(super) fn unread(&self) -> Vec<KeyPath> {
-        let faulty = self.faults.iter().map(|fault| fault.key.clone());
-        faulty.chain(self.suggested.iter().cloned()).collect()
+        self.unread.iter().chain(&self.suggested).cloned().collect()
+    }
+
+    /// Remembers that what stands for a key is not what was written.
+    pub(super) fn stand_in(&mut self, key: KeyPath) {
+        self.unread.push(key);
     }
 
     /// Tells the user what was understood differently from how it was written.
@@ -137,8 +125,25 @@ impl<'t> Reader<'t> {
         message: impl Display,
         hint: Option<String>,
     ) {
+        self.unread.push(key.clone());
+        self.tell(at, key, message, hint);
+    }
+
+    /// Adds a fault that leaves no value unread.
+    fn tell(
+        &mut self,
+        at: Range<usize>,
+        key: KeyPath,
+        message: impl Display,
+        hint: Option<String>,
+    ) {
         let position = Some(Position::of(self.text, at.start));
         self.faults.push(Fault { position, key, message: message.to_string(), hint });
+    }
+
+    /// The line of a place, counted from 1.
+    pub(super) fn line_of(&self, at: &Range<usize>) -> usize {
+        Position::of(self.text, at.start).line
     }
 
     fn wrong_type(&mut self, value: Value<'_>, key: KeyPath, expected: &str) {
@@ -189,15 +194,20 @@ impl<'a> Section<'a> {
             if self.known.is_empty() || self.known.contains(&name) || self.is_secret(name) {
                 continue;
             }
-            let suggestion = nearest(name, self.known.iter().copied());
-            let place = place_of(name).filter(|place| place.trim_matches(['[', ']']) != here);
-            let message = match (suggestion, place) {
-                (Some(meant), _) => format!("unknown key, did you mean {meant:?}?"),
-                (None, Some(place)) => format!("unknown key, it belongs in {place}"),
-                (None, None) => format!("unknown key, known here: {}", self.known.join(", ")),
+            let synonym = synonym_of(&here, name);
+            let suggestion =
+                nearest(name, self.known.iter().copied()).filter(|_| synonym.is_none());
+            let mut places = places_of(name);
+            places.retain(|place| place.trim_matches(['[', ']']) != here);
+            let hint = match (synonym, suggestion, places.as_slice()) {
+                (Some(meant), ..) => format!("here it is called {meant}"),
+                (_, Some(meant), _) => format!("did you mean {meant:?}?"),
+                (_, _, []) => "leave it out".to_owned(),
+                (_, _, places) => format!("it belongs in {}", places.join(" or ")),
             };
+            let message = format!("unknown key, known here: {}", self.known.join(", "));
             reader.suggested.extend(suggestion.map(|meant| self.path.key(meant)));
-            reader.fault(key.span(), self.path.key(name), message);
+            reader.tell(key.span(), self.path.key(name), message, Some(hint));
         }
     }
 
@@ -304,7 +314,7 @@ impl<'a> Section<'a> {
         let Some(value) = self.get(key) else { return Vec::new() };
         let path = self.path.key(key);
         let Some(table) = value.get_ref().as_table() else {
-            reader.wrong_type(value, path, "a table such as { name = 1 }");
+            reader.wrong_type(value, path, "a table of names and values");
             return Vec::new();
         };
         let mut entries: Vec<_> = table.iter().collect();
@@ -334,7 +344,7 @@ impl<'a> Section<'a> {
         let Some(value) = self.get(key) else { return Vec::new() };
         let path = self.path.key(key);
         let Some(table) = value.get_ref().as_table() else {
-            reader.wrong_type(value, path, "a table such as { name = \"text\" }");
+            reader.wrong_type(value, path, "a table of names and texts");
             return Vec::new();
         };
         let mut entries: Vec<_> = table.iter().collect();
@@ -361,17 +371,24 @@ impl<'a> Section<'a> {
         self.get(key).map_or_else(|| self.span(), Spanned::span)
     }
 
+    /// The value of `key` as it was written, for messages.
+    pub(super) fn shown(&self, key: &str) -> String {
+        self.get(key).map_or_else(String::new, |value| describe(value.get_ref()))
+    }
+
     /// A size in bytes, as a number or as text with a unit.
     pub(super) fn size(&self, key: &str, reader: &mut Reader<'_>) -> Option<u64> {
         let value = self.get(key)?;
         let parsed = match value.get_ref() {
-            DeValue::String(text) => parse_size(text),
+            DeValue::String(text) => parse_size(text).map_err(|e| (e, mend_size(text))),
             DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix())
                 .map_err(|_| {
                     let negative = number.as_str().starts_with('-');
-                    if negative { QuantityError::Malformed } else { QuantityError::TooLarge }
+                    let error =
+                        if negative { QuantityError::Malformed } else { QuantityError::TooLarge };
+                    (error, None)
                 }),
-            _ => Err(QuantityError::Malformed),
+            _ => Err((QuantityError::Malformed, None)),
         };
         self.quantity(key, value, parsed, "a size", SIZE_FORM, reader)
     }
@@ -380,9 +397,11 @@ impl<'a> Section<'a> {
     pub(super) fn duration(&self, key: &str, reader: &mut Reader<'_>) -> Option<Duration> {
         let value = self.get(key)?;
         let parsed = match value.get_ref() {
-            DeValue::String(text) => parse_duration(text),
-            DeValue::Integer(_) => Err(QuantityError::NoUnit),
-            _ => Err(QuantityError::Malformed),
+            DeValue::String(text) => parse_duration(text).map_err(|e| (e, mend_duration(text))),
+            DeValue::Integer(number) => {
+                Err((QuantityError::NoUnit, mend_duration(number.as_str())))
+            }
+            _ => Err((QuantityError::Malformed, None)),
         };
         self.quantity(key, value, parsed, "a duration", DURATION_FORM, reader)
     }
@@ -391,19 +410,23 @@ impl<'a> Section<'a> {
         &self,
         key: &str,
         value: Value<'_>,
-        parsed: Result<T, QuantityError>,
+        parsed: Result<T, (QuantityError, Option<String>)>,
         what: &str,
         form: &str,
         reader: &mut Reader<'_>,
     ) -> Option<T> {
         let shown = describe(value.get_ref());
-        let problem = match parsed {
+        let (error, meant) = match parsed {
             Ok(quantity) => return Some(quantity),
-            Err(QuantityError::TooLarge) => format!("{shown} is too large for {what}"),
-            Err(QuantityError::NoUnit) => format!("{shown} has no unit, {form}"),
-            Err(QuantityError::Malformed) => format!("{shown} is not {what}, {form}"),
+            Err(problem) => problem,
         };
-        reader.fault(value.span(), self.path.key(key), problem);
+        let problem = match error {
+            QuantityError::TooLarge => format!("{shown} is too large, {form}"),
+            QuantityError::NoUnit => format!("{shown} has no unit, {form}"),
+            QuantityError::Malformed => format!("{shown} is not {what}, {form}"),
+        };
+        let hint = meant.map(|meant| format!("did you mean {meant:?}?"));
+        reader.fault_with_hint(value.span(), self.path.key(key), problem, hint);
         None
     }
 
@@ -444,6 +467,13 @@ impl<'a> Section<'a> {
             return None;
         };
         Some(Self::open(path, table, value.span(), known, reader))
+    }
+
+    /// Where the value of `name` in the table under `key` stands, or else what is around it.
+    pub(super) fn span_within(&self, key: &str, name: &str) -> Range<usize> {
+        let table = self.get(key).and_then(|value| value.get_ref().as_table());
+        let value = table.and_then(|table| table.get(name));
+        value.map_or_else(|| self.span_of(key), Spanned::span)
     }
 
     /// The tables of the array under `key`.

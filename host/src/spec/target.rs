@@ -7,6 +7,10 @@ use std::ops::RangeInclusive;
 use super::secret::Secret;
 use super::storage::{attribute, is_true, words};
 
+/// What a session may ask for in one PDU, in bytes, unless the spec says. LIO's own default of 8 KiB
+/// makes large reads slow.
+pub const MAX_RECV_DATA_SEGMENT_LENGTH: &str = "262144";
+
 /// The tags LIO takes for a TPG of iSCSI.
 pub const TPG_TAGS: RangeInclusive<u16> = 1..=u16::MAX;
 

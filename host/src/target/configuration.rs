@@ -17,9 +17,6 @@ use configfs_rs::lio::{
 use configfs_rs::{Invalid, Value};
 use std::num::NonZeroU16;
 
-/// What a session may ask for in one PDU, in bytes. LIO's own default of 8 KiB makes large reads slow.
-const MAX_RECV_DATA_SEGMENT_LENGTH: &str = "262144";
-
 /// All the parts, and what was set that nobody asked for.
 pub(super) fn parts(
     spec: &Spec,
@@ -163,7 +160,7 @@ fn tpg(
     defaults: &mut Vec<Default>,
 ) -> Result<Tpg, Invalid> {
     let mut made = Tpg::new(TpgTag::new(tpg.tag)?);
-    let place = format!("target {wwn} tpg {}", tpg.tag);
+    let place = format!("TPG {} of {wwn}", tpg.tag);
     made.enable = tpg.enable;
     let flag = |on: bool| u8::from(on).to_string();
     made.attributes = with_defaults(
@@ -181,7 +178,7 @@ fn tpg(
         &place,
         Group::TpgParameter,
         &tpg.parameters,
-        &[("MaxRecvDataSegmentLength", MAX_RECV_DATA_SEGMENT_LENGTH.to_owned())],
+        &[("MaxRecvDataSegmentLength", spec::MAX_RECV_DATA_SEGMENT_LENGTH.to_owned())],
         defaults,
     )?;
     made.chap = tpg.chap.as_ref().map(chap).transpose()?;

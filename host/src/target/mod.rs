@@ -89,25 +89,28 @@ pub struct Default {
     pub lio: String,
 }
 
-/// Defaults in words, a line for each set that differs: where several TPGs have the same, one line says so of all.
+/// How many TPGs a line names.
+const NAMED: usize = 2;
+
+/// Defaults in words, a line for each with the TPGs that have it; of many the first are named.
 #[must_use]
 pub fn default_lines(defaults: &[Default]) -> Vec<String> {
-    let mut places: Vec<(&str, Vec<String>)> = Vec::new();
+    let mut settings: Vec<(String, Vec<&str>)> = Vec::new();
     for Default { place, name, value, lio } in defaults {
-        let words = format!("{name} {value} (LIO's own: {lio})");
-        match places.iter_mut().find(|(known, _)| known == place) {
-            Some((_, all)) => all.push(words),
-            None => places.push((place, vec![words])),
+        let words = format!("{name} = {value}, LIO's own is {lio}");
+        match settings.iter_mut().find(|(known, _)| *known == words) {
+            Some((_, places)) => places.push(place),
+            None => settings.push((words, vec![place])),
         }
     }
-    let mut lines: Vec<String> = Vec::new();
-    for (_, words) in places {
-        let line = words.join(", ");
-        if !lines.contains(&line) {
-            lines.push(line);
+    let line = |(words, places): (String, Vec<&str>)| {
+        let named = places.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+        match places.len().saturating_sub(NAMED) {
+            0 => format!("{named}: {words}"),
+            more => format!("{named} and {more} more TPGs: {words}"),
         }
-    }
-    lines
+    };
+    settings.into_iter().map(line).collect()
 }
 
 /// A URL of a LUN as initiators take it.

@@ -115,9 +115,18 @@ fn defaults_are_said_once_for_all_places_that_have_them() {
         of("tpg 2", "a", "1"),
         of("tpg 2", "b", "2"),
     ];
-    let both = "a 1 (LIO's own: 0), b 2 (LIO's own: 0)";
-    assert_eq!(default_lines(&defaults), [both]);
-    assert_eq!(default_lines(&defaults[..3]), [both, "a 1 (LIO's own: 0)"]);
+    let lines = default_lines(&defaults);
+    assert_eq!(
+        lines,
+        ["tpg 1, tpg 2: a = 1, LIO's own is 0", "tpg 1, tpg 2: b = 2, LIO's own is 0"]
+    );
+    let mut many: Vec<Default> = (1..=5).map(|tag| of(&format!("tpg {tag}"), "a", "1")).collect();
+    many.push(of("tpg 6", "a", "0"));
+    let lines = default_lines(&many);
+    assert_eq!(
+        lines,
+        ["tpg 1, tpg 2 and 3 more TPGs: a = 1, LIO's own is 0", "tpg 6: a = 0, LIO's own is 0"]
+    );
     assert!(default_lines(&[]).is_empty());
 }
 

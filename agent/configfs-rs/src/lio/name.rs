@@ -38,17 +38,19 @@ impl StorageObjectName {
     /// Checks a name.
     pub fn new(name: &str) -> Result<StorageObjectName, Invalid> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let problem = match name {
-            "" => "is empty".to_owned(),
-            // Attributes of every backstore, beside which the name would stand.
-            "." | ".." | "hba_info" | "hba_mode" => "is taken".to_owned(),
-            long if long.len() > 32 => format!("is {} bytes, limit 32", long.len()),
-            odd if !odd.chars().all(allowed) => {
-                "has a character beyond A-Z a-z 0-9 . _ -".to_owned()
-            }
-            fine => return Ok(StorageObjectName(fine.to_owned())),
-        };
-        Err(Invalid::new(Self::WHAT, name, problem))
+        // Attributes of every backstore, beside which the name would stand.
+        let taken = [".", "..", "hba_info", "hba_mode"].contains(&name);
+        Invalid::unless_fine(
+            Self::WHAT,
+            name,
+            [
+                taken.then(|| "is taken".to_owned()),
+                wrong_length(name, 32),
+                (!name.chars().all(allowed))
+                    .then(|| "has a character beyond A-Z a-z 0-9 . _ -".to_owned()),
+            ],
+        )?;
+        Ok(StorageObjectName(name.to_owned()))
     }
 }
 
@@ -91,39 +93,51 @@ impl IscsiName {
     /// Checks a name and folds it to lower case.
     pub fn new(name: &str) -> Result<IscsiName, Invalid> {
         let folded = name.to_ascii_lowercase();
-        let checked = match (name.len(), folded.split_once('.')) {
-            (length @ 224.., _) => Err(format!("is {length} bytes, limit 223")),
-            (_, Some(("iqn", rest))) => check_iqn(rest),
-            (_, Some(("eui", digits))) => check_hex(digits, &[16]),
-            (_, Some(("naa", digits))) => check_naa(digits),
-            _ => Err("does not begin with iqn., eui. or naa.".to_owned()),
+        let [first, second, third] = match folded.split_once('.') {
+            Some(("iqn", rest)) => check_iqn(rest),
+            Some(("eui", digits)) => [check_hex(digits, &[16]).err(), None, None],
+            Some(("naa", digits)) => [check_naa(digits).err(), None, None],
+            _ => [Some("does not begin with iqn., eui. or naa.".to_owned()), None, None],
         };
-        match checked {
-            Ok(()) => Ok(IscsiName(folded)),
-            Err(problem) => Err(Invalid::new("iSCSI name", name, problem)
-                .with_hint("a name looks like iqn.2015-04.org.example:disk0")),
-        }
+        let long = wrong_length(name, 223).filter(|_| !name.is_empty());
+        Invalid::unless_fine("iSCSI name", name, [long, first, second, third]).map_err(
+            |invalid| invalid.with_hint("a name looks like iqn.2015-04.org.example:disk0"),
+        )?;
+        Ok(IscsiName(folded))
     }
 }
 
-/// Checks `YYYY-MM.reversed.domain[:string]`.
-fn check_iqn(rest: &str) -> Result<(), String> {
-    let (date, named) = rest.split_once('.').ok_or("has no domain after the date")?;
-    check_date(date)?;
+fn wrong_length(name: &str, limit: usize) -> Option<String> {
+    match name.len() {
+        0 => Some("is empty".to_owned()),
+        length if length > limit => Some(format!("is {length} bytes, limit {limit}")),
+        _ => None,
+    }
+}
+
+fn not_all(text: &str, printable: impl Fn(u8) -> bool) -> Option<String> {
+    let odd = !text.bytes().all(printable);
+    odd.then(|| "has a character that is not printable ASCII".to_owned())
+}
+
+/// Checks date, domain and string of `YYYY-MM.reversed.domain[:string]`: what is wrong with each.
+fn check_iqn(rest: &str) -> [Option<String>; 3] {
+    let Some((date, named)) = rest.split_once('.') else {
+        return [Some("has no domain after the date".to_owned()), check_date(rest).err(), None];
+    };
     let (domain, string) = match named.split_once(':') {
         Some((domain, string)) => (domain, Some(string)),
         None => (named, None),
     };
-    domain.split('.').try_for_each(check_label)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-');
-    match string {
-        Some("") => Err("has nothing after the colon".to_owned()),
-        Some(string) => match string.chars().find(|c| !allowed(*c)) {
-            Some(odd) => Err(format!("has {odd:?} after the colon; allowed are a-z 0-9 . : -")),
-            None => Ok(()),
-        },
-        None => Ok(()),
-    }
+    let string = string.and_then(|string| {
+        if string.is_empty() {
+            return Some("has nothing after the colon".to_owned());
+        }
+        let odd = string.chars().find(|c| !allowed(*c))?;
+        Some(format!("has {odd:?} after the colon; allowed are a-z 0-9 . : -"))
+    });
+    [check_date(date).err(), domain.split('.').try_for_each(check_label).err(), string]
 }
 
 fn check_date(date: &str) -> Result<(), String> {
@@ -184,17 +198,21 @@ text!(UnitSerial);
 impl UnitSerial {
     /// Checks a serial.
     pub fn new(serial: &str) -> Result<UnitSerial, Invalid> {
-        let problem = if serial.len() > 252 {
-            format!("is {} bytes, limit 252", serial.len())
-        } else if !serial.bytes().all(|b| b.is_ascii_graphic()) {
-            "has a character that is not printable ASCII".to_owned()
-        } else if !serial.bytes().any(|b| b.is_ascii_hexdigit()) {
-            "has no hexadecimal digit, which would give the same identifier to every device"
-                .to_owned()
-        } else {
-            return Ok(UnitSerial(serial.to_owned()));
-        };
-        Err(Invalid::new("unit serial", serial, problem).with_hint("a UUID is a good serial"))
+        let no_digit = !serial.bytes().any(|b| b.is_ascii_hexdigit());
+        Invalid::unless_fine(
+            "unit serial",
+            serial,
+            [
+                wrong_length(serial, 252),
+                not_all(serial, |b| b.is_ascii_graphic()),
+                (no_digit && !serial.is_empty()).then(|| {
+                    "has no hexadecimal digit, which would give the same identifier to every device"
+                        .to_owned()
+                }),
+            ],
+        )
+        .map_err(|invalid| invalid.with_hint("a UUID is a good serial"))?;
+        Ok(UnitSerial(serial.to_owned()))
     }
 
     /// Gives the digits that end up in the NAA identifier (`spc_gen_naa_6h_vendor_specific`), in lower case.
@@ -285,18 +303,20 @@ impl AluaGroupName {
     /// Checks a name.
     pub fn new(name: &str) -> Result<AluaGroupName, Invalid> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let problem = match name {
-            "" => "is empty".to_owned(),
-            "." | ".." | "default_tg_pt_gp" => "is taken".to_owned(),
-            long if long.len() > 64 => format!("is {} bytes, limit 64", long.len()),
-            odd if !odd.chars().all(allowed) => {
-                "has a character beyond A-Z a-z 0-9 . _ -".to_owned()
-            }
-            // Written to a LUN, it would mean no group.
-            null if null.starts_with("NULL") => "begins with NULL".to_owned(),
-            fine => return Ok(AluaGroupName(fine.to_owned())),
-        };
-        Err(Invalid::new("ALUA group name", name, problem))
+        let taken = [".", "..", "default_tg_pt_gp"].contains(&name);
+        Invalid::unless_fine(
+            "ALUA group name",
+            name,
+            [
+                taken.then(|| "is taken".to_owned()),
+                wrong_length(name, 64),
+                (!name.chars().all(allowed))
+                    .then(|| "has a character beyond A-Z a-z 0-9 . _ -".to_owned()),
+                // Written to a LUN, it would mean no group.
+                name.starts_with("NULL").then(|| "begins with NULL".to_owned()),
+            ],
+        )?;
+        Ok(AluaGroupName(name.to_owned()))
     }
 }
 
@@ -339,18 +359,17 @@ impl<const LIMIT: usize> InquiryText<LIMIT> {
     /// Checks a text.
     pub fn new(text: &str) -> Result<InquiryText<LIMIT>, Invalid> {
         let printable = |b: u8| b.is_ascii_graphic() || b == b' ';
-        let problem = if text.is_empty() {
-            "is empty".to_owned()
-        } else if text.len() > LIMIT {
-            format!("is {} bytes, limit {LIMIT}", text.len())
-        } else if !text.bytes().all(printable) {
-            "has a character that is not printable ASCII".to_owned()
-        } else if text.trim() != text {
-            "has a blank at an end, which the kernel would strip".to_owned()
-        } else {
-            return Ok(InquiryText(text.to_owned()));
-        };
-        Err(Invalid::new("INQUIRY text", text, problem))
+        Invalid::unless_fine(
+            "INQUIRY text",
+            text,
+            [
+                wrong_length(text, LIMIT),
+                not_all(text, printable),
+                (text.trim() != text)
+                    .then(|| "has a blank at an end, which the kernel would strip".to_owned()),
+            ],
+        )?;
+        Ok(InquiryText(text.to_owned()))
     }
 
     /// Gives the checked text.
@@ -388,18 +407,17 @@ impl AclTag {
     /// Checks a label.
     pub fn new(tag: &str) -> Result<AclTag, Invalid> {
         let printable = |b: u8| b.is_ascii_graphic() || b == b' ';
-        let problem = if tag.is_empty() || tag.len() > 63 {
-            format!("is {} bytes, not 1 to 63", tag.len())
-        } else if !tag.bytes().all(printable) {
-            "has a character that is not printable ASCII".to_owned()
-        } else if tag.starts_with("NULL") {
-            "begins with NULL, which clears it".to_owned()
-        } else if tag.trim() != tag {
-            "has a blank at an end".to_owned()
-        } else {
-            return Ok(AclTag(tag.to_owned()));
-        };
-        Err(Invalid::new("ACL tag", tag, problem))
+        Invalid::unless_fine(
+            "ACL tag",
+            tag,
+            [
+                wrong_length(tag, 63),
+                not_all(tag, printable),
+                tag.starts_with("NULL").then(|| "begins with NULL, which clears it".to_owned()),
+                (tag.trim() != tag).then(|| "has a blank at an end".to_owned()),
+            ],
+        )?;
+        Ok(AclTag(tag.to_owned()))
     }
 }
 
@@ -501,6 +519,9 @@ mod tests {
             ("naa.6001405000000000", "NAA type"),
             ("naa.52004567ba64678d0123456789abcdef", "NAA type"),
             (&long, "is 236 bytes, limit 223"),
+            ("iqn.2024-13.a_b..c:d/e", "month 13, not 01 to 12, and has '_'"),
+            ("iqn.2024-13.a_b..c:d/e", "0-9 -, and has '/' after the colon"),
+            ("iqn.13", "no domain after the date, and has \"13\""),
         ] {
             let error = IscsiName::new(name).unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");

@@ -51,7 +51,8 @@ fn check_mapped_luns(
     );
     for (index, lun) in mapped().filter(|(_, m)| tpg.lun(m.lun).is_none()) {
         let known: Vec<String> = tpg.luns.iter().map(|lun| lun.lun.to_string()).collect();
-        let message = format!("this TPG has no LUN {}, only {}", lun.lun, known.join(", "));
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let message = format!("this TPG has no LUN {}, only {known}", lun.lun);
         let given = vec![tpg_path.key("luns")];
         let finding = Finding::new(path.index(index).key("lun"), message).given(given);
         findings.push(finding.way_out("add it to luns"));

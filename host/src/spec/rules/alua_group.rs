@@ -36,19 +36,22 @@ fn check_group(group: &AluaGroup, path: &KeyPath, findings: &mut Vec<Finding>) {
     let given = || vec![path.key("access_type")];
     let implicit = matches!(kind, AccessType::Implicit | AccessType::ImplicitAndExplicit);
     if state != AccessState::ActiveOptimized && !implicit {
-        let message =
-            format!("the kernel sets {} only where the access type is implicit", { state.name() });
+        let message = format!("the kernel sets {:?} only where the access type is implicit", {
+            state.name()
+        });
         let finding = Finding::new(path.key("access_state"), message).given(given());
         findings.push(finding.way_out("access_type = \"implicit\""));
     }
     if state == AccessState::LbaDependent && kind == AccessType::ImplicitAndExplicit {
-        let message = "a state that depends on the block cannot be explicit";
+        let message =
+            format!("{} depends on the block and cannot be explicit", quoted(state.name()));
         let finding = Finding::new(path.key("access_state"), message).given(given());
         findings.push(finding.way_out("access_type = \"implicit\""));
     }
     if group.support.contains(&(state.support(), false)) {
         let key = format!("support_{}", state.support());
-        let message = format!("the group is in this state, access_state = {:?}", state.name());
+        let message =
+            format!("false, yet the group is in this state, access_state = {:?}", state.name());
         let finding = Finding::new(path.key(&key), message);
         findings.push(finding.given(vec![path.key("access_state")]).way_out("leave it out"));
     }

@@ -31,8 +31,9 @@ pub(super) fn check_storage_object(
     let alias = object.attribute("emulate_model_alias").is_some_and(is_true);
     if alias && object.name.len() > MODEL_ALIAS {
         let bytes = object.name.len();
-        let message =
-            format!("the name has {bytes} bytes, as a model it may have {MODEL_ALIAS} at most");
+        let message = format!(
+            "1 makes the name the model, of {MODEL_ALIAS} bytes at most, and it has {bytes}"
+        );
         let path = path.key("attributes").key("emulate_model_alias");
         findings.push(Finding::new(path, message).way_out("take a shorter name, or product"));
     }
@@ -63,16 +64,17 @@ fn check_block_size(object: &StorageObject, path: &KeyPath, findings: &mut Vec<F
 
 fn check_unmap(object: &StorageObject, path: &KeyPath, findings: &mut Vec<Finding>) {
     let (why, hint) = match (object.backstore, &object.device) {
-        (Backstore::Ramdisk, _) => ("a ramdisk cannot unmap", "backstore = \"fileio\""),
+        (Backstore::Ramdisk, _) => ("a ramdisk, which cannot unmap", "backstore = \"fileio\""),
         (_, Some(device)) if cannot_discard(device) => (
-            "this null_blk cannot discard",
+            "this null_blk, which cannot discard",
             "device_parameters = { memory_backed = true, discard = true }",
         ),
         _ => return,
     };
     for name in ["emulate_tpu", "emulate_tpws", "unmap_zeroes_data"] {
         if object.attribute(name).is_some_and(is_true) {
-            findings.push(refuse(path, name, why).way_out(hint));
+            let message = format!("1 is not possible on {why}");
+            findings.push(refuse(path, name, message).way_out(hint));
         }
     }
 }
@@ -86,11 +88,12 @@ fn check_write_cache(object: &StorageObject, path: &KeyPath, findings: &mut Vec<
     let name = "emulate_write_cache";
     match (object.backstore, object.mode, object.attribute(name).map(is_true)) {
         (Backstore::Block, _, Some(true)) => {
-            let message = "the write cache of a block storage object is its device's";
+            let message = "1 is not possible on block, whose write cache is its device's";
             findings.push(refuse(path, name, message).way_out("leave it out"));
         }
         (Backstore::Fileio, FileioMode::Buffered, Some(false)) => {
-            let message = "a buffered fileio has a write cache, of which initiators must know";
+            let message =
+                "0 hides the write cache of a buffered fileio, of which initiators must know";
             findings.push(refuse(path, name, message).way_out("mode = \"write-through\""));
         }
         _ => {}
@@ -116,16 +119,18 @@ fn check_limits(object: &StorageObject, path: &KeyPath, findings: &mut Vec<Findi
 fn check_protection(object: &StorageObject, path: &KeyPath, findings: &mut Vec<Finding>) {
     let protected = number(object, "pi_prot_type").is_some_and(|kind| kind != 0);
     if protected && object.device.is_some() {
-        let message = "a device of lunlab's cannot store protection information";
+        let kind = number(object, "pi_prot_type").unwrap_or_default();
+        let message = format!("{kind} is not possible, a device stores no protection information");
         let finding = refuse(path, "pi_prot_type", message);
         findings.push(finding.way_out("a ramdisk, or a fileio without a device"));
     }
     let format = object.attribute("pi_prot_format").is_some_and(is_true);
     if format && object.backstore == Backstore::Ramdisk {
-        let finding = refuse(path, "pi_prot_format", "a ramdisk cannot be formatted");
+        let finding =
+            refuse(path, "pi_prot_format", "1 is not possible, a ramdisk cannot be formatted");
         findings.push(finding.way_out("leave it out"));
     } else if format && !protected {
-        let finding = refuse(path, "pi_prot_format", "there is no pi_prot_type to format for");
+        let finding = refuse(path, "pi_prot_format", "1 needs a pi_prot_type to format for");
         findings.push(finding.way_out("pi_prot_type = 1"));
     }
 }
@@ -135,7 +140,7 @@ pub(super) fn check_tpg(tpg: &Tpg, path: &KeyPath, findings: &mut Vec<Finding>) 
     let demo = tpg.demo_mode != crate::spec::DemoMode::Off;
     let uncached = tpg.attribute("cache_dynamic_acls").is_some_and(|value| !is_true(value));
     if demo && uncached {
-        let message = "it stays on in demo mode, the kernel ignores this";
+        let message = "0 is ignored by the kernel in demo mode, where it stays 1";
         let path = path.key("attributes").key("cache_dynamic_acls");
         findings.push(Finding::new(path, message).way_out("leave it out"));
     }

@@ -24,9 +24,11 @@ pub(super) fn check_tpg(tpg: &Tpg, path: &KeyPath, findings: &mut Vec<Finding>) 
         check_credentials(chap, &path.key("chap"), findings);
     }
     if tpg.authenticates() && tpg.demo_mode != DemoMode::Off && tpg.chap.is_none() {
-        let message = "authentication is on and the TPG has no chap, so that no initiator \
-                       without an ACL could log in";
         let written = tpg.attribute("authentication").map(|_| path.key("attributes"));
+        let value = if written.is_some() { "1" } else { tpg.demo_mode.name() };
+        let message = format!(
+            "{value} lets nobody without an ACL log in, authentication is on and the TPG has no chap"
+        );
         let at = written.map_or(path.key("demo_mode"), |path| path.key("authentication"));
         let finding = Finding::new(at, message)
             .given(["chap", "acl", "demo_mode"].map(|key| path.key(key)).to_vec());
@@ -75,10 +77,11 @@ fn check_half(
     if let Some(problem) = problem(userid, 1, USERID_MAX) {
         let message = format!("{} {problem}", quoted(userid));
         let finding = Finding::new(path.key(&format!("{prefix}userid")), message);
-        findings.push(finding.way_out("such as userid = \"tester\""));
+        findings.push(finding);
     }
     if let Some(problem) = problem(secret.reveal(), SECRET_MIN, SECRET_MAX) {
-        let message = format!("the secret of {} {problem}", quoted(userid));
+        let owner = if userid.is_empty() { format!("{prefix}userid") } else { quoted(userid) };
+        let message = format!("the secret of {owner} {problem}");
         let finding = Finding::new(path.key(&secret_key(prefix, secret)), message);
         findings.push(finding.way_out("openssl rand -hex 16 makes a good one"));
     }
@@ -92,12 +95,17 @@ fn secret_key(prefix: &str, secret: &Secret) -> String {
     }
 }
 
+/// All that is wrong with a name or a secret.
 fn problem(text: &str, least: usize, most: usize) -> Option<String> {
-    if !(least..=most).contains(&text.len()) {
-        return Some(format!("has {} bytes, {least} to {most} are needed", text.len()));
-    }
-    if !text.bytes().all(|b| b.is_ascii_graphic()) {
-        return Some("has a blank, or a character that is not printable ASCII".to_owned());
-    }
-    text.starts_with("NULL").then(|| "begins with NULL, which LIO takes for none".to_owned())
+    let fits = (least..=most).contains(&text.len());
+    let length = format!("has {} bytes, {least} to {most} are needed", text.len());
+    let odd = !text.bytes().all(|b| b.is_ascii_graphic());
+    let problems = [
+        (!fits, length.as_str()),
+        (odd, "has a blank, or a character that is not printable ASCII"),
+        (text.starts_with("NULL"), "begins with NULL, which LIO takes for none"),
+    ];
+    let said = problems.into_iter().filter(|(holds, _)| *holds).map(|(_, problem)| problem);
+    let said = said.collect::<Vec<_>>().join(", and ");
+    (!said.is_empty()).then_some(said)
 }

@@ -20,7 +20,8 @@ pub(super) fn check(spec: &Spec, findings: &mut Vec<Finding>) {
     check_repeats(&serials, "the serial of another disk", "take another serial", findings);
     if spec.disks.len() > DISKS_MAX {
         let message = format!("there are {}, at most {DISKS_MAX} are allowed", spec.disks.len());
-        findings.push(Finding::new(top("disk").index(DISKS_MAX), message));
+        let finding = Finding::new(top("disk").index(DISKS_MAX), message);
+        findings.push(finding.way_out("leave the rest out, or take loop or brd devices"));
     }
 }
 
@@ -34,7 +35,8 @@ fn check_disk(disk: &Disk, path: &KeyPath, findings: &mut Vec<Finding>) {
             let shown = image.to_string_lossy();
             if shown.chars().any(char::is_control) {
                 let message = format!("{} has a control character", quoted(&shown));
-                findings.push(Finding::new(path.key("image"), message));
+                let finding = Finding::new(path.key("image"), message);
+                findings.push(finding.way_out("give the file another name"));
             }
             check_size(disk.size, path.key("image"), findings);
         }

@@ -82,8 +82,12 @@ fn check_ramdisks_fit(spec: &Spec, memory: u64, path: KeyPath, findings: &mut Ve
             format_size(needed)
         );
         let hint = "fileio is sparse and takes memory only for what is written".to_owned();
-        findings
-            .push(Finding::new(path, message).given(vec![top("storage_object")]).hint(Some(hint)));
+        let objects = 0..spec.storage_objects.len();
+        let given = objects.flat_map(|index| {
+            let path = top("storage_object").index(index);
+            ["backstore", "device", "nullio"].map(|key| path.key(key))
+        });
+        findings.push(Finding::new(path, message).given(given.collect()).hint(Some(hint)));
     }
 }
 
@@ -103,7 +107,8 @@ fn check_run(run: &Run, findings: &mut Vec<Finding>) {
     if let Some(boot) = run.boot_timeout.filter(|boot| *boot > run.timeout) {
         let (boot, whole) = (format_duration(boot), format_duration(run.timeout));
         let message = format!("{boot} is longer than the whole run may take, which is {whole}");
-        findings
-            .push(Finding::new(path.key("boot_timeout"), message).given(vec![path.key("timeout")]));
+        let hint = format!("boot_timeout = {whole:?}, or a longer timeout");
+        let finding = Finding::new(path.key("boot_timeout"), message);
+        findings.push(finding.given(vec![path.key("timeout")]).way_out(&hint));
     }
 }

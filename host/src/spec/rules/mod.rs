@@ -64,7 +64,7 @@ impl Finding {
 
     /// Whether it still says something when the values of the keys in `unread` only stand in for
     /// what could not be read.
-    pub(super) fn stands(&self, unread: &[KeyPath]) -> bool {
+    fn stands(&self, unread: &[KeyPath]) -> bool {
         let judged = || self.given.iter().chain(&self.beside).chain([&self.path]);
         let overlap = |a: &KeyPath, b: &KeyPath| a.starts_with(b) || b.starts_with(a);
         !unread.iter().any(|key| judged().any(|path| overlap(path, key)))
@@ -81,8 +81,9 @@ impl Finding {
     }
 }
 
-/// Every rule the spec breaks.
-pub(super) fn find_faults(spec: &Spec) -> Vec<Finding> {
+/// Every rule the spec breaks, the values of the keys in `unread` only standing in for what could
+/// not be read.
+pub(super) fn find_faults(spec: &Spec, unread: &[KeyPath]) -> Vec<Finding> {
     let mut findings = Vec::new();
     kernel::check(spec, &mut findings);
     disk::check(spec, &mut findings);
@@ -91,6 +92,9 @@ pub(super) fn find_faults(spec: &Spec) -> Vec<Finding> {
     target::check(spec, &mut findings);
     portal::check(spec, &mut findings);
     benchmark::check(spec, &mut findings);
+    findings.retain(|finding| finding.stands(unread));
+    findings
+        .dedup_by(|later, earlier| later.path == earlier.path && later.message == earlier.message);
     findings
 }
 
@@ -98,11 +102,14 @@ fn top(key: &str) -> KeyPath {
     KeyPath::default().key(key)
 }
 
-/// Pairs each key that was there before with the first that is the same, by their places.
+/// Pairs each key that was there before with the first and the last before it that are the same, by
+/// their places: one of the two may only stand in for what could not be read.
 fn repeats<K: PartialEq>(keys: &[(KeyPath, K)]) -> impl Iterator<Item = (usize, usize)> {
-    keys.iter().enumerate().filter_map(|(again, (_, key))| {
-        let first = keys[..again].iter().position(|(_, earlier)| earlier == key)?;
-        Some((first, again))
+    keys.iter().enumerate().flat_map(|(again, (_, key))| {
+        let is_same = |(_, earlier): &(KeyPath, K)| earlier == key;
+        let first = keys[..again].iter().position(is_same);
+        let last = keys[..again].iter().rposition(is_same).filter(|last| Some(*last) != first);
+        first.into_iter().chain(last).map(move |earlier| (earlier, again))
     })
 }
 

@@ -23,6 +23,7 @@ pub(in crate::spec) fn find_notes(spec: &Spec) -> Vec<String> {
     for chap in all_credentials(spec) {
         find_url_characters(chap, &mut notes);
         find_padded_name(chap, &mut notes);
+        find_long_secrets(chap, &mut notes);
     }
     find_overcommitment(spec, &mut notes);
     notes
@@ -38,6 +39,24 @@ fn find_padded_name(chap: &Chap, notes: &mut Vec<String>) {
             "the mutual CHAP name {}: libiscsi 1.19 may fail to log in unless it has 6, 10, 14, … bytes",
             quoted(&mutual.userid)
         ));
+    }
+}
+
+/// The longest secret that Windows' initiator takes, in bytes.
+const COMMON_SECRET: usize = 16;
+
+fn find_long_secrets(chap: &Chap, notes: &mut Vec<String>) {
+    let own = (&chap.userid, &chap.password);
+    let mutual = chap.mutual.iter().map(|mutual| (&mutual.userid, &mutual.password));
+    for (userid, secret) in std::iter::once(own).chain(mutual) {
+        let length = secret.reveal().len();
+        if length > COMMON_SECRET {
+            notes.push(format!(
+                "the secret of {} has {length} bytes: some initiators, such as Windows', take 12 \
+                 to {COMMON_SECRET}",
+                quoted(userid)
+            ));
+        }
     }
 }
 

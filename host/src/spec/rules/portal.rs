@@ -56,7 +56,8 @@ fn check_interface(network: Network, placed: &Placed, findings: &mut Vec<Finding
     let address = placed.portal.address;
     let on_user = address == IpAddr::V4(USER_NETWORK_ADDRESS);
     let nic = if network == Network::User { ", 10.0.2.15" } else { "" };
-    let message = format!("the guest has no {address}, it has 127.0.0.0/8, ::1{nic}");
+    let message =
+        format!("{}: the guest has no such address, it has 127.0.0.0/8, ::1{nic}", placed.portal);
     let finding =
         Finding::new(placed.path.clone(), message).given(vec![top("network").key("mode")]);
     findings.push(finding.way_out(if on_user {

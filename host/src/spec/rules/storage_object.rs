@@ -132,7 +132,8 @@ fn check_device_parameters(object: &StorageObject, path: &KeyPath, findings: &mu
     for name in ["discard", "cache_size"] {
         let set = device.parameter(name).is_some_and(|value| value != "0");
         if device.kind == DeviceKind::NullBlk && set && !on("memory_backed") {
-            let message = "null_blk has that only when it is memory_backed, and ignores it";
+            let value = device.parameter(name).unwrap_or_default();
+            let message = format!("{value} is ignored by a null_blk that is not memory_backed");
             let finding = Finding::new(path.key(name), message);
             findings.push(finding.way_out("memory_backed = true"));
         }
@@ -187,11 +188,15 @@ fn check_serials(spec: &Spec, findings: &mut Vec<Finding>) {
             Some((path_of(index).key("serial"), serial.naa_digits()))
         })
         .collect();
+    let serials = spec.storage_objects.iter().filter_map(|object| object.serial.as_deref());
+    let written: Vec<String> =
+        serials.filter(|serial| UnitSerial::new(serial).is_ok()).map(quoted).collect();
     for (first, again) in repeats(&digits) {
         let (path, shared) = &digits[again];
         let message = format!(
-            "its first 25 hexadecimal digits, {shared}, are those of another, and initiators see \
-             no more"
+            "the first 25 hexadecimal digits of {}, {shared}, are those of another, and initiators \
+             see no more",
+            written[again]
         );
         let finding = Finding::new(path.clone(), message).beside(digits[first].0.clone());
         findings.push(finding.way_out("take a UUID, or leave it out and one is drawn"));

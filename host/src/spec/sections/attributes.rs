@@ -3,9 +3,9 @@
 
 use configfs_rs::lio::rule::{self, AttributeRule, Change, Kind};
 
-use crate::spec::DeviceKind;
 use crate::spec::fault::{nearest, quoted};
 use crate::spec::reader::{Pair, Reader, Section};
+use crate::spec::{DeviceKind, MAX_RECV_DATA_SEGMENT_LENGTH};
 
 /// Which group of LIO's takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,15 @@ impl Group {
             Self::Acl if has(rule::Group::TpgAttribute) => {
                 Some("it is an attribute of a [[target.tpg]]")
             }
+            Self::Tpg | Self::Parameters if has(rule::Group::AclAttribute) => {
+                Some("it is an attribute of a [[target.tpg.acl]]")
+            }
+            Self::StorageObject if has(rule::Group::TpgParameter) => {
+                Some("it is one of the parameters of a [[target.tpg]]")
+            }
+            Self::LoopbackTpg if has(rule::Group::TpgAttribute) => {
+                Some("it is an attribute of targets of the fabric iscsi")
+            }
             _ => None,
         }
     }
@@ -94,20 +103,38 @@ fn read_known(
         Err(problem) if matches!(rule.kind, Kind::Refused(_)) => {
             let chap = "leave it out, chap = { … } decides it";
             let hint = if pair.name == "AuthMethod" { chap } else { "leave it out" };
-            let message = format!("{} {problem}", pair.name);
+            let message = format!("{} cannot be set, {} {problem}", pair.shown, pair.name);
             reader.fault_with_hint(pair.span, pair.path, message, Some(hint.to_owned()));
             None
         }
         Err(problem) => {
-            let own = rule.default.map(|own| format!("LIO's own, {own}"));
-            let own = own.unwrap_or_else(|| "the kernel's own".to_owned());
-            let hint = Some(format!("leave it out for {own}"));
+            let hint = Some(left_out(rule));
             let message = format!("{} {problem}", pair.shown);
             reader.fault_with_hint(pair.span, pair.path, message, hint);
             None
         }
     }
 }
+
+/// What stands when an attribute is left out.
+fn left_out(rule: &AttributeRule) -> String {
+    match (rule.name, rule.default) {
+        ("authentication", own) if own != Some("-1") => {
+            "leave it out, chap = { … } decides it".to_owned()
+        }
+        ("generate_node_acls" | "demo_mode_write_protect", _) => {
+            "leave it out, demo_mode decides it".to_owned()
+        }
+        ("MaxRecvDataSegmentLength", _) => {
+            format!("leave it out for lunlab's own, {MAX_RECV_DATA_SEGMENT_LENGTH}")
+        }
+        (_, Some(own)) => format!("leave it out for LIO's own, {own}"),
+        (_, None) => "leave it out for the kernel's own".to_owned(),
+    }
+}
+
+/// Attributes of storage objects that kernels after 6.1 have.
+const NEWER: [&str; 2] = ["emulate_rsoc", "submit_type"];
 
 fn read_unknown(
     pair: Pair,
@@ -117,18 +144,27 @@ fn read_unknown(
 ) -> Option<(String, String)> {
     if !is_name(&pair.name) {
         let message = "is not a name, 1 to 64 of A-Z, a-z, 0-9 and `_` are";
-        reader.fault(pair.name_span, pair.path, message);
+        let hint = Some("write it as the kernel does".to_owned());
+        reader.fault_with_hint(pair.name_span, pair.path, message, hint);
         return None;
     }
     if !allow {
         let meant = nearest(&pair.name, group.rules().iter().map(|rule| rule.name));
-        let message = match (group.elsewhere(&pair.name), meant) {
-            (Some(place), _) => format!("unknown here, {place}"),
-            (None, Some(meant)) => format!("unknown attribute, did you mean {meant:?}?"),
-            (None, None) => "unknown attribute".to_owned(),
+        let allow = "if this kernel has it: allow_unknown_attributes = true beside it";
+        let newer = group == Group::StorageObject && NEWER.contains(&pair.name.as_str());
+        let (message, hint) = match (group.elsewhere(&pair.name), meant) {
+            (Some(place), _) => ("unknown here".to_owned(), place.to_owned()),
+            _ if newer => {
+                let message = "unknown attribute, only kernels newer than 6.1 have it";
+                (message.to_owned(), "allow_unknown_attributes = true beside it".to_owned())
+            }
+            (None, Some(meant)) => {
+                ("unknown attribute".to_owned(), format!("did you mean {meant:?}? {allow}"))
+            }
+            (None, None) => ("unknown attribute".to_owned(), allow.to_owned()),
         };
-        let hint = "if this kernel has it: allow_unknown_attributes = true beside it";
-        reader.fault_with_hint(pair.name_span, pair.path, message, Some(hint.to_owned()));
+        let message = format!("{message}, docs/spec.md lists those lunlab knows");
+        reader.fault_with_hint(pair.name_span, pair.path, message, Some(hint));
         return None;
     }
     if pair.text.is_empty() || pair.text.len() > 255 || pair.text.chars().any(char::is_control) {
@@ -198,14 +234,15 @@ pub(super) fn read_device_parameters(
         if names().any(|name| name == pair.name) {
             return read_known(pair, rules, reader);
         }
-        let message = match (nearest(&pair.name, names()), rules.is_empty()) {
-            (Some(meant), _) => format!("unknown key, did you mean {meant:?}?"),
-            (None, true) => format!("unknown key, {} takes none", kind.name()),
-            (None, false) => {
-                format!("unknown key, known here: {}", names().collect::<Vec<_>>().join(", "))
-            }
+        let message = if rules.is_empty() {
+            format!("unknown key, {} takes none", kind.name())
+        } else {
+            format!("unknown key, known here: {}", names().collect::<Vec<_>>().join(", "))
         };
-        reader.fault(pair.name_span, pair.path, message);
+        let meant = nearest(&pair.name, names());
+        let hint = meant.map(|meant| format!("did you mean {meant:?}?"));
+        let hint = hint.unwrap_or_else(|| "leave it out".to_owned());
+        reader.fault_with_hint(pair.name_span, pair.path, message, Some(hint));
         None
     });
     read.collect()

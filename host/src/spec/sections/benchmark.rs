@@ -124,7 +124,7 @@ fn read_checks(section: &Section<'_>, metrics: &[Metric], reader: &mut Reader<'_
         match Check::parse(item.text, metrics) {
             Ok(check) => checks.push(check),
             Err(error) => {
-                reader.fault_with_hint(item.span, item.path, &error, error.hint());
+                reader.fault_with_hint(item.span, item.path, &error, Some(error.hint()));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `chap = { … }`, and the secrets it refers to.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
 use super::keys::{CHAP, SECRETS};
-use super::text;
+use super::{shell_word, text};
 use crate::spec::fault::quoted;
 use crate::spec::reader::{Reader, Section};
 use crate::spec::{Base, Chap, MutualChap, Secret, SecretSource};
@@ -18,7 +18,7 @@ use crate::spec::{Base, Chap, MutualChap, Secret, SecretSource};
 const SECRET_MAX: u64 = 4096;
 
 /// A fault with its way out.
-type Problem = (String, Option<String>);
+type Problem = (String, String);
 
 /// Reads the credentials of a table, where it has any.
 pub(super) fn read(section: &Section<'_>, base: Base<'_>, reader: &mut Reader<'_>) -> Option<Chap> {
@@ -34,14 +34,8 @@ pub(super) fn read(section: &Section<'_>, base: Base<'_>, reader: &mut Reader<'_
         .any(|key| section.has(key));
     let (userid, password) = read_half(&section, "", base, reader);
     let mutual = wants_mutual.then(|| read_half(&section, "mutual_", base, reader));
-    Some(Chap {
-        userid,
-        password: password?,
-        mutual: match mutual {
-            Some((userid, Some(password))) => Some(MutualChap { userid, password }),
-            _ => None,
-        },
-    })
+    let mutual = mutual.map(|(userid, password)| MutualChap { userid, password });
+    Some(Chap { userid, password, mutual })
 }
 
 fn read_half(
@@ -49,7 +43,7 @@ fn read_half(
     prefix: &str,
     base: Base<'_>,
     reader: &mut Reader<'_>,
-) -> (String, Option<Secret>) {
+) -> (String, Secret) {
     let userid = format!("{prefix}userid");
     let [plain, file, variable] = ["", "_file", "_env"].map(|s| format!("{prefix}password{s}"));
     if !section.has(&userid) {
@@ -58,57 +52,68 @@ fn read_half(
     if !section.has(&plain) && !section.has(&file) && !section.has(&variable) {
         section.missing(&file, &format!("a file with the secret, or {variable},"), reader);
     }
-    if section.has(&file) && section.has(&variable) {
-        let message = format!("the secret comes from {file} already, choose one of the two");
-        reader.fault(section.span_of(&variable), section.path.key(&variable), message);
+    let both = section.has(&file) && section.has(&variable);
+    if both {
+        let message = format!("the secret comes from {file} already, one of the two is needed");
+        let (span, path) = (section.span_of(&variable), section.path.key(&variable));
+        reader.fault_with_hint(span, path, message, Some("leave one of them out".to_owned()));
     }
     let mut of = |key: &str, source: &dyn Fn(&str) -> Result<Secret, Problem>| {
         let named = section.string(key, "a string", reader)?;
         source(named)
             .map_err(|(message, hint)| {
                 let (span, path) = (section.span_of(key), section.path.key(key));
-                reader.fault_with_hint(span, path, message, hint);
+                reader.fault_with_hint(span, path, message, Some(hint));
             })
             .ok()
     };
     let from_file = of(&file, &|path| read_file(&base.join(path)));
-    let from_variable = of(&variable, &|name| read_variable(name, base));
+    let from_variable = if both { None } else { of(&variable, &|name| read_variable(name, base)) };
     if let Some(SecretSource::File(path)) = from_file.as_ref().map(Secret::source) {
         reader.path(section.span_of(&file), path);
     }
-    (text(section, &userid, reader).unwrap_or_default(), from_file.or(from_variable))
+    let secret = from_file.or(from_variable).unwrap_or_else(|| {
+        for key in [&file, &variable] {
+            reader.stand_in(section.path.key(key));
+        }
+        Secret::new(String::new(), SecretSource::Environment(String::new()))
+    });
+    (text(section, &userid, reader).unwrap_or_default(), secret)
 }
 
 fn read_file(path: &Path) -> Result<Secret, Problem> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let shown = quoted(&path.to_string_lossy());
-    let failed = |error: std::io::Error| (format!("read {shown}: {error}"), None);
+    let word = shell_word(&path);
+    let make = format!("umask 077; openssl rand -hex 16 > {word}");
+    let failed = |error: std::io::Error| {
+        let hint = match error.kind() {
+            ErrorKind::NotFound => make.clone(),
+            _ => format!("a file of your own, mode 0600: {make}"),
+        };
+        (format!("{shown} cannot be read: {error}"), hint)
+    };
     // Opening a pipe would wait for its other end.
     let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = File::options().read(true).custom_flags(nonblocking).open(&path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {
-        return Err((format!("{shown} is not a regular file"), None));
+        return Err((format!("{shown} is not a regular file"), make));
     }
     if metadata.uid() != geteuid().as_raw() {
         let message = format!("{shown} belongs to another user, a secret's file must be your own");
-        return Err((message, None));
+        return Err((message, format!("sudo chown $USER {word}")));
     }
     let mode = metadata.mode() & 0o7777;
     if mode & !0o600 != 0 {
         let message = format!("{shown} has mode {mode:04o}, others may use it; 0600 is needed");
-        return Err((message, Some(format!("chmod 600 {}", shell_word(&path)))));
+        return Err((message, format!("chmod 600 {word}")));
     }
     let mut bytes = Vec::new();
     file.take(SECRET_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
     let text = String::from_utf8(bytes)
-        .map_err(|_| (format!("the secret in {shown} is not text"), None))?;
+        .map_err(|_| (format!("the secret in {shown} is not text"), make))?;
     Ok(Secret::new(without_newline(text), SecretSource::File(path)))
-}
-
-fn shell_word(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    shlex::try_quote(&text).map_or_else(|_| "FILE".to_owned(), |word| word.into_owned())
 }
 
 /// A text editor ends the last line; the kernel would take that for part of the secret.
@@ -124,13 +129,17 @@ fn read_variable(name: &str, base: Base<'_>) -> Result<Secret, Problem> {
     if name.is_empty() || name.len() > 64 || !name.bytes().all(named) {
         // Not shown: it may be the secret itself.
         let message = "this is not the name of a variable, 1 to 64 of A-Z, a-z, 0-9 and `_` are";
-        return Err((message.to_owned(), None));
+        let hint = "password_env = \"SECRET\", and export SECRET before lunlab is started";
+        return Err((message.to_owned(), hint.to_owned()));
     }
     let value = (base.environment)(name).ok_or_else(|| {
         let message = format!("the variable {name} of the environment is not set");
-        (message, Some(format!("export {name} before lunlab is started")))
+        (message, format!("export {name} before lunlab is started"))
     })?;
     let text = value.into_string();
-    let text = text.map_err(|_| (format!("the secret in {name} is not text"), None))?;
+    let text = text.map_err(|_| {
+        let hint = "openssl rand -hex 16 makes a good one".to_owned();
+        (format!("the secret in {name} is not text"), hint)
+    })?;
     Ok(Secret::new(text, SecretSource::Environment(name.to_owned())))
 }

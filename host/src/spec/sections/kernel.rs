@@ -1,5 +1,6 @@
 //! `[kernel]`, `[machine]` and `[channel]`.
 
+use crate::spec::fault::quoted;
 use crate::spec::name::check_module;
 use crate::spec::reader::{Entry, Reader, Section};
 use crate::spec::{
@@ -24,6 +25,12 @@ pub(super) fn read(
     let image = image.map_or(debian, |text| KernelChoice::resolve(text, base));
     if let KernelChoice::Path(path) = &image {
         reader.path(section.span_of("image"), path);
+        // One that is built later, or that --kernel replaces, is no fault.
+        if !path.as_os_str().is_empty() && path.metadata().is_err() {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            let shown = quoted(&path.to_string_lossy());
+            reader.note(&section.path.key("image"), format!("there is no file {shown} now"));
+        }
     }
     Kernel {
         image,
@@ -53,7 +60,8 @@ fn read_module_parameters(section: &Section<'_>, reader: &mut Reader<'_>) -> Vec
         match (check_module(name), parameters.iter().find(same)) {
             (Err(error), _) => reader.fault(name_span, path, error),
             (Ok(()), Some((known, _))) => {
-                reader.fault(name_span, path, format!("the same module as {known}"));
+                let message = format!("the same module as {known}, each is named once");
+                reader.fault_with_hint(name_span, path, message, Some("put both into one".into()));
             }
             (Ok(()), None) => parameters.push((name.to_owned(), text.to_owned())),
         }

@@ -70,45 +70,33 @@ tables! {
     RUN = "[run]": ["boot_timeout", "timeout"];
 }
 
-/// What some values look like, by table and key: the way out of a fault that has no better one.
-const EXAMPLES: [(&str, &str); 25] = [
-    ("kernel.module_parameters", "module_parameters = { null_blk = \"queue_mode=2\" }"),
-    ("disk.serial", "serial = \"scratch0\""),
-    ("disk.size", "size = \"1G\""),
-    ("storage_object.name", "name = \"disk0\""),
-    ("storage_object.size", "size = \"64M\""),
-    ("storage_object.vendor", "vendor = \"LIO-ORG\""),
-    ("storage_object.product", "product = \"test disk\""),
-    ("storage_object.revision", "revision = \"1.0\""),
-    ("storage_object.delay.read", "read = \"10ms\""),
-    ("storage_object.delay.write", "write = \"10ms\""),
-    ("storage_object.flakey.up", "up = \"10s\""),
-    ("storage_object.flakey.down", "down = \"1s\""),
-    ("storage_object.alua_group.name", "name = \"standby\""),
-    ("storage_object.alua_group.id", "id = 16"),
-    ("storage_object.alua_group.nonop_delay_msecs", "nonop_delay_msecs = 100"),
-    ("storage_object.alua_group.trans_delay_msecs", "trans_delay_msecs = 0"),
-    ("storage_object.alua_group.implicit_trans_secs", "implicit_trans_secs = 0"),
-    ("target.cmd_completion_affinity", "cmd_completion_affinity = -1"),
-    ("target.tpg.tag", "tag = 1"),
-    ("target.tpg.luns.lun", "lun = 0"),
-    ("target.tpg.portals", "portals = [\"127.0.0.1:3260\"]"),
-    ("target.tpg.acl.cmdsn_depth", "cmdsn_depth = 64"),
-    ("target.tpg.acl.tag", "tag = \"host a\""),
-    ("target.tpg.acl.mapped_luns.mapped_lun", "mapped_lun = 0"),
-    ("target.tpg.acl.mapped_luns.lun", "lun = 0"),
-];
-
-/// What the value of a key looks like; `key` is written as a table's name and the key.
-pub(in crate::spec) fn example_of(key: &str) -> Option<&'static str> {
-    EXAMPLES.iter().find(|(known, _)| *known == key).map(|(_, example)| *example)
-}
-
 /// Keys that would carry a secret; where one of [`CHAP`] is known they are refused by name.
 pub(in crate::spec) const SECRETS: [&str; 2] = ["password", "mutual_password"];
 
-/// The table in which `key` is known, of those with a header.
-pub(in crate::spec) fn place_of(key: &str) -> Option<&'static str> {
+/// What some call a key that has another name here: by the end of the table's name.
+const SYNONYMS: [(&str, &str, &str); 8] = [
+    ("mapped_luns", "read_only", "write_protect"),
+    ("luns", "read_only", "write_protect, in the mapped_luns of an ACL"),
+    ("storage_object", "path", "device = \"disk\" with a [[disk]] that has image"),
+    ("storage_object", "file", "device = \"disk\" with a [[disk]] that has image"),
+    ("storage_object", "image", "device = \"disk\" with a [[disk]] that has image"),
+    ("target", "luns", "luns below [[target.tpg]]"),
+    ("acl", "luns", "mapped_luns"),
+    ("acl", "wwn", "initiator"),
+];
+
+/// What a key of the table `here` is called, that goes by another name elsewhere.
+pub(in crate::spec) fn synonym_of(here: &str, key: &str) -> Option<&'static str> {
+    let table = here.rsplit('.').next()?;
+    let same = |(known, word, _): &&(&str, &str, &str)| *known == table && *word == key;
+    SYNONYMS.iter().find(same).map(|(_, _, meant)| *meant)
+}
+
+/// The tables in which `key` is known, of those with a header.
+pub(in crate::spec) fn places_of(key: &str) -> Vec<&'static str> {
     let headed = TABLES.iter().filter(|table| table.place.starts_with('['));
-    headed.filter(|table| table.keys.contains(&key)).map(|table| table.place).next()
+    let mut places: Vec<_> =
+        headed.filter(|table| table.keys.contains(&key)).map(|table| table.place).collect();
+    places.dedup();
+    places
 }

@@ -6,10 +6,13 @@ pub(super) mod attributes;
 mod benchmark;
 mod chap;
 mod disk;
+pub(super) mod examples;
 mod kernel;
 pub(super) mod keys;
 mod storage_object;
 mod target;
+
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::DeTable;
@@ -69,6 +72,12 @@ fn require(section: &Section<'_>, key: &str, needed: &str, reader: &mut Reader<'
     if !section.has(key) {
         section.missing(key, needed, reader);
     }
+}
+
+/// A path as a shell takes it.
+fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    shlex::try_quote(&text).map_or_else(|_| "FILE".to_owned(), |word| word.into_owned())
 }
 
 /// A text of the user's own, as it is.

@@ -63,32 +63,45 @@ fn refuse_misplaced(
     reader: &mut Reader<'_>,
 ) {
     let Some(backstore) = backstore else { return };
-    let mut refuse = |key: &str, why: String| {
+    let mut refuse = |key: &str, why: String, hint: &str| {
         let (span, path) = (section.span_of(key), section.path.key(key));
-        reader.fault_with_hint(span, path, why, Some("leave it out".to_owned()));
+        let message = format!("{} {why}", section.shown(key));
+        reader.fault_with_hint(span, path, message, Some(hint.to_owned()));
     };
+    let out = "leave it out";
     for (key, needed) in [
         ("nullio", Backstore::Ramdisk),
         ("mode", Backstore::Fileio),
         ("read_only", Backstore::Block),
     ] {
         if section.has(key) && backstore != needed {
-            refuse(key, format!("is for {} only, this is {}", needed.name(), backstore.name()));
+            let why = format!("is for {} only, this is {}", needed.name(), backstore.name());
+            refuse(key, why, out);
         }
     }
     if section.has("device") && backstore == Backstore::Ramdisk {
-        refuse("device", "is for block and fileio, a ramdisk has no device".to_owned());
+        let why = "is for block and fileio, a ramdisk has no device".to_owned();
+        refuse("device", why, "backstore = \"block\", or leave it out");
     }
     if section.has("device") {
         let other = device.filter(|kind| *kind != DeviceKind::Disk && section.has("disk"));
         if let Some(kind) = other {
-            refuse("disk", format!("is for device = \"disk\", this is {}", kind.name()));
+            let why = format!("is for device = \"disk\", this is {}", kind.name());
+            refuse("disk", why, "device = \"disk\", or leave it out");
         }
         return;
     }
+    let device = match backstore {
+        Backstore::Ramdisk => {
+            "backstore = \"block\" and device = \"brd\" are a ramdisk with a device"
+        }
+        Backstore::Fileio => "device = \"loop\" puts a device under the file",
+        Backstore::Block => "device = \"brd\" is a device in memory",
+    };
     for key in ["disk", "device_parameters", "delay", "flakey"] {
         if section.has(key) {
-            refuse(key, "is for a device, there is none; device = \"brd\" is one".to_owned());
+            let hint = if key == "disk" { "device = \"disk\"" } else { device };
+            refuse(key, "is for a device, there is none".to_owned(), hint);
         }
     }
     if backstore == Backstore::Block {
@@ -121,8 +134,11 @@ fn read_size(
         return section.size("size", reader).unwrap_or_default();
     };
     if section.has("size") {
-        let message = "is not for device = \"disk\", the disk has its own";
-        reader.fault(section.span_of("size"), section.path.key("size"), message);
+        let shown = section.shown("size");
+        let message =
+            format!("{shown} is not for device = \"disk\", the disk has a size of its own");
+        let (span, path) = (section.span_of("size"), section.path.key("size"));
+        reader.fault_with_hint(span, path, message, Some("leave it out".to_owned()));
     }
     let serial = disk.disk.as_deref();
     disks.iter().find(|disk| Some(&*disk.serial) == serial).map_or(0, |disk| disk.size)
@@ -144,8 +160,9 @@ fn read_flakey(section: &Section<'_>, reader: &mut Reader<'_>) -> Option<Flakey>
     let error_writes = section.boolean("error_writes", reader).unwrap_or(false);
     let drop_writes = section.boolean("drop_writes", reader).unwrap_or(false);
     if error_writes && drop_writes {
-        let message = "writes cannot be dropped and fail as well, choose one of the two";
-        reader.fault(section.span_of("drop_writes"), section.path.key("drop_writes"), message);
+        let message = "true, and error_writes as well: writes are dropped or fail, one of the two";
+        let (span, path) = (section.span_of("drop_writes"), section.path.key("drop_writes"));
+        reader.fault_with_hint(span, path, message, Some("leave one of them out".to_owned()));
     }
     let fault = match (error_writes, drop_writes) {
         (true, _) => FlakeyFault::ErrorWrites,

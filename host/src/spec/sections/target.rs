@@ -49,7 +49,8 @@ fn refuse(
     reader: &mut Reader<'_>,
 ) {
     for key in keys.iter().filter(|key| section.has(key)) {
-        let message = format!("is for {needed} only, this target is of {}", fabric.name());
+        let shown = section.shown(key);
+        let message = format!("{shown} is for {needed} only, this target is of {}", fabric.name());
         let (span, path) = (section.span_of(key), section.path.key(key));
         reader.fault_with_hint(span, path, message, Some("leave it out".to_owned()));
     }
@@ -140,9 +141,10 @@ fn read_demo_mode(
     for (name, set, meant) in contradicted {
         if written.is_some() && set.is_some_and(|set| set != meant) {
             let path = section.path.key("attributes").key(name);
-            let message = format!("contradicts demo_mode = {:?}, which sets it", mode.name());
+            let set = u8::from(!meant);
+            let message = format!("{set} contradicts demo_mode = {:?}, which sets it", mode.name());
             let hint = Some("leave the attribute out".to_owned());
-            reader.fault_with_hint(section.span_of("attributes"), path, message, hint);
+            reader.fault_with_hint(section.span_within("attributes", name), path, message, hint);
         }
     }
     mode

@@ -18,7 +18,7 @@ initiator = "iqn.2024-05""#,
                 r#"[[target.tpg.acl]]
 initiator = "iqn.2024-05.org:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx""#,
             ),
-            r#"s.toml:10:13: target[0].tpg[0].acl[0].initiator: iSCSI name "iqn.2024-05.org:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx": is 224 bytes, limit 223
+            r#"s.toml:10:13: target[0].tpg[0].acl[0].initiator: iSCSI name "iqn.2024-05.org:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"…: is 224 bytes, limit 223
   hint: a name looks like iqn.2015-04.org.example:disk0"#,
         ),
         (
@@ -34,7 +34,8 @@ initiator = "iqn.2024-05.org.EXAMPLE:host""#,
         ),
         (
             exported("[[target.tpg.acl]]"),
-            r#"s.toml:9:1: target[0].tpg[0].acl[0].initiator: missing, a name such as "iqn.2024-05.org.example:host" is needed"#,
+            r#"s.toml:9:1: target[0].tpg[0].acl[0].initiator: missing, a name such as "iqn.2024-05.org.example:host" is needed
+  hint: add initiator = "iqn.2024-05.org.example:host""#,
         ),
         (
             exported(
@@ -60,7 +61,7 @@ cmdsn_depth = 513"#,
 initiator = "iqn.2024-05.org.example:host"
 tag = """#,
             ),
-            r#"s.toml:11:7: target[0].tpg[0].acl[0].tag: ACL tag "": is 0 bytes, not 1 to 63
+            r#"s.toml:11:7: target[0].tpg[0].acl[0].tag: ACL tag "": is empty
   hint: such as tag = "host a""#,
         ),
         (
@@ -69,7 +70,7 @@ tag = """#,
 initiator = "iqn.2024-05.org.example:host"
 tag = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx""#,
             ),
-            r#"s.toml:11:7: target[0].tpg[0].acl[0].tag: ACL tag "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx": is 64 bytes, not 1 to 63
+            r#"s.toml:11:7: target[0].tpg[0].acl[0].tag: ACL tag "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx": is 64 bytes, limit 63
   hint: such as tag = "host a""#,
         ),
         (
@@ -136,7 +137,8 @@ mapped_luns = [{ mapped_lun = 256, lun = 0 }]"#,
 initiator = "iqn.2024-05.org.example:host"
 mapped_luns = [{ lun = 0 }]"#,
             ),
-            "s.toml:11:16: target[0].tpg[0].acl[0].mapped_luns[0].mapped_lun: missing, a number is needed",
+            r#"s.toml:11:16: target[0].tpg[0].acl[0].mapped_luns[0].mapped_lun: missing, a number is needed
+  hint: add mapped_lun = 0"#,
         ),
         (
             exported(
@@ -144,7 +146,8 @@ mapped_luns = [{ lun = 0 }]"#,
 initiator = "iqn.2024-05.org.example:host"
 mapped_luns = [{ mapped_lun = 0, lun = 0, read_only = true }]"#,
             ),
-            "s.toml:11:43: target[0].tpg[0].acl[0].mapped_luns[0].read_only: unknown key, it belongs in [[disk]]",
+            r#"s.toml:11:43: target[0].tpg[0].acl[0].mapped_luns[0].read_only: unknown key, known here: mapped_lun, lun, write_protect
+  hint: here it is called write_protect"#,
         ),
     ]);
 }

@@ -11,7 +11,8 @@ fn alua_groups_are_refused_with_place_and_way_out() {
                 r#"[[storage_object.alua_group]]
 id = 1"#,
             ),
-            r#"s.toml:5:1: storage_object[0].alua_group[0].name: missing, a name such as "standby" is needed"#,
+            r#"s.toml:5:1: storage_object[0].alua_group[0].name: missing, a name such as "standby" is needed
+  hint: add name = "standby""#,
         ),
         (
             object(
@@ -19,7 +20,8 @@ id = 1"#,
                 r#"[[storage_object.alua_group]]
 name = "g""#,
             ),
-            "s.toml:5:1: storage_object[0].alua_group[0].id: missing, a number from 1 to 65535 is needed",
+            r#"s.toml:5:1: storage_object[0].alua_group[0].id: missing, a number from 1 to 65535 is needed
+  hint: add id = 16"#,
         ),
         (
             object(
@@ -107,7 +109,7 @@ id = 1
 access_state = "standby"
 access_type = "explicit""#,
             ),
-            r#"s.toml:8:16: storage_object[0].alua_group[0].access_state: the kernel sets standby only where the access type is implicit
+            r#"s.toml:8:16: storage_object[0].alua_group[0].access_state: the kernel sets "standby" only where the access type is implicit
   hint: access_type = "implicit""#,
         ),
         (
@@ -118,7 +120,7 @@ name = "g"
 id = 1
 access_state = "lba-dependent""#,
             ),
-            r#"s.toml:8:16: storage_object[0].alua_group[0].access_state: a state that depends on the block cannot be explicit
+            r#"s.toml:8:16: storage_object[0].alua_group[0].access_state: "lba-dependent" depends on the block and cannot be explicit
   hint: access_type = "implicit""#,
         ),
         (
@@ -130,7 +132,7 @@ id = 1
 access_state = "standby"
 support_standby = false"#,
             ),
-            r#"s.toml:9:19: storage_object[0].alua_group[0].support_standby: the group is in this state, access_state = "standby"
+            r#"s.toml:9:19: storage_object[0].alua_group[0].support_standby: false, yet the group is in this state, access_state = "standby"
   hint: leave it out"#,
         ),
         (

@@ -46,14 +46,14 @@ attributes = { block_size = 1024 }"#,
         ),
         (
             object("ramdisk", "attributes = { emulate_tpu = true }"),
-            r#"s.toml:5:30: storage_object[0].attributes.emulate_tpu: a ramdisk cannot unmap
+            r#"s.toml:5:30: storage_object[0].attributes.emulate_tpu: 1 is not possible on a ramdisk, which cannot unmap
   hint: backstore = "fileio""#,
         ),
         (
             object("ramdisk", r#"attributes = { emulate_tpws = 1, unmap_zeroes_data = "yes" }"#),
-            r#"s.toml:5:31: storage_object[0].attributes.emulate_tpws: a ramdisk cannot unmap
+            r#"s.toml:5:31: storage_object[0].attributes.emulate_tpws: 1 is not possible on a ramdisk, which cannot unmap
   hint: backstore = "fileio"
-s.toml:5:54: storage_object[0].attributes.unmap_zeroes_data: a ramdisk cannot unmap
+s.toml:5:54: storage_object[0].attributes.unmap_zeroes_data: 1 is not possible on a ramdisk, which cannot unmap
   hint: backstore = "fileio""#,
         ),
         (
@@ -62,7 +62,7 @@ s.toml:5:54: storage_object[0].attributes.unmap_zeroes_data: a ramdisk cannot un
                 r#"device = "null_blk"
 attributes = { emulate_tpu = true }"#,
             ),
-            r#"s.toml:6:30: storage_object[0].attributes.emulate_tpu: this null_blk cannot discard
+            r#"s.toml:6:30: storage_object[0].attributes.emulate_tpu: 1 is not possible on this null_blk, which cannot discard
   hint: device_parameters = { memory_backed = true, discard = true }"#,
         ),
         (
@@ -71,12 +71,12 @@ attributes = { emulate_tpu = true }"#,
                 r#"device = "brd"
 attributes = { emulate_write_cache = true }"#,
             ),
-            r#"s.toml:6:38: storage_object[0].attributes.emulate_write_cache: the write cache of a block storage object is its device's
+            r#"s.toml:6:38: storage_object[0].attributes.emulate_write_cache: 1 is not possible on block, whose write cache is its device's
   hint: leave it out"#,
         ),
         (
             object("fileio", "attributes = { emulate_write_cache = false }"),
-            r#"s.toml:5:38: storage_object[0].attributes.emulate_write_cache: a buffered fileio has a write cache, of which initiators must know
+            r#"s.toml:5:38: storage_object[0].attributes.emulate_write_cache: 0 hides the write cache of a buffered fileio, of which initiators must know
   hint: mode = "write-through""#,
         ),
         (
@@ -96,7 +96,7 @@ attributes = { emulate_write_cache = true }"#,
         ),
         (
             object("fileio", "attributes = { hw_block_size = 512 }"),
-            r#"s.toml:5:32: storage_object[0].attributes.hw_block_size: hw_block_size can only be read
+            r#"s.toml:5:32: storage_object[0].attributes.hw_block_size: 512 cannot be set, hw_block_size can only be read
   hint: leave it out"#,
         ),
         (
@@ -120,17 +120,17 @@ attributes = { emulate_write_cache = true }"#,
                 r#"device = "brd"
 attributes = { pi_prot_type = 1 }"#,
             ),
-            r#"s.toml:6:31: storage_object[0].attributes.pi_prot_type: a device of lunlab's cannot store protection information
+            r#"s.toml:6:31: storage_object[0].attributes.pi_prot_type: 1 is not possible, a device stores no protection information
   hint: a ramdisk, or a fileio without a device"#,
         ),
         (
             object("fileio", "attributes = { pi_prot_format = 1 }"),
-            r#"s.toml:5:33: storage_object[0].attributes.pi_prot_format: there is no pi_prot_type to format for
+            r#"s.toml:5:33: storage_object[0].attributes.pi_prot_format: 1 needs a pi_prot_type to format for
   hint: pi_prot_type = 1"#,
         ),
         (
             object("ramdisk", "attributes = { pi_prot_type = 1, pi_prot_format = true }"),
-            r#"s.toml:5:51: storage_object[0].attributes.pi_prot_format: a ramdisk cannot be formatted
+            r#"s.toml:5:51: storage_object[0].attributes.pi_prot_format: 1 is not possible, a ramdisk cannot be formatted
   hint: leave it out"#,
         ),
         (
@@ -140,17 +140,17 @@ backstore = "fileio"
 size = "64M"
 attributes = { emulate_model_alias = true }"#
                 .to_owned(),
-            r#"s.toml:5:38: storage_object[0].attributes.emulate_model_alias: the name has 16 bytes, as a model it may have 15 at most
+            r#"s.toml:5:38: storage_object[0].attributes.emulate_model_alias: 1 makes the name the model, of 15 bytes at most, and it has 16
   hint: take a shorter name, or product"#,
         ),
         (
             object("fileio", "attributes = { emulate_tp = true }"),
-            r#"s.toml:5:16: storage_object[0].attributes.emulate_tp: unknown attribute, did you mean "emulate_tpu"?
-  hint: if this kernel has it: allow_unknown_attributes = true beside it"#,
+            r#"s.toml:5:16: storage_object[0].attributes.emulate_tp: unknown attribute, docs/spec.md lists those lunlab knows
+  hint: did you mean "emulate_tpu"? if this kernel has it: allow_unknown_attributes = true beside it"#,
         ),
         (
             object("fileio", "attributes = { xyzzy = 1 }"),
-            r#"s.toml:5:16: storage_object[0].attributes.xyzzy: unknown attribute
+            r#"s.toml:5:16: storage_object[0].attributes.xyzzy: unknown attribute, docs/spec.md lists those lunlab knows
   hint: if this kernel has it: allow_unknown_attributes = true beside it"#,
         ),
         (
@@ -159,7 +159,8 @@ attributes = { emulate_model_alias = true }"#
                 r#"attributes = { "a/b" = 1 }
 allow_unknown_attributes = true"#,
             ),
-            r#"s.toml:5:16: storage_object[0].attributes."a/b": is not a name, 1 to 64 of A-Z, a-z, 0-9 and `_` are"#,
+            r#"s.toml:5:16: storage_object[0].attributes."a/b": is not a name, 1 to 64 of A-Z, a-z, 0-9 and `_` are
+  hint: write it as the kernel does"#,
         ),
         (
             object("fileio", "attributes = { emulate_tas = 2 }"),
@@ -183,17 +184,18 @@ allow_unknown_attributes = true"#,
         ),
         (
             object("fileio", "attributes = { block_size = [512] }"),
-            "s.toml:5:29: storage_object[0].attributes.block_size: this is a list, true or false, a whole number or a string is needed",
+            r#"s.toml:5:29: storage_object[0].attributes.block_size: this is a list, true or false, a whole number or a string is needed
+  hint: such as attributes = { emulate_caw = false }"#,
         ),
         (
             object("fileio", "attributes = { authentication = 1 }"),
-            r#"s.toml:5:16: storage_object[0].attributes.authentication: unknown here, it is an attribute of a [[target.tpg]]
-  hint: if this kernel has it: allow_unknown_attributes = true beside it"#,
+            r#"s.toml:5:16: storage_object[0].attributes.authentication: unknown here, docs/spec.md lists those lunlab knows
+  hint: it is an attribute of a [[target.tpg]]"#,
         ),
         (
             exported("attributes = { authentication = 2 }"),
             r#"s.toml:9:33: target[0].tpg[0].attributes.authentication: 2 is not true or false
-  hint: leave it out for LIO's own, 1"#,
+  hint: leave it out, chap = { … } decides it"#,
         ),
         (
             exported("attributes = { default_cmdsn_depth = 513 }"),
@@ -222,27 +224,27 @@ allow_unknown_attributes = true"#,
         ),
         (
             exported("attributes = { MaxBurstLength = 512 }"),
-            r#"s.toml:9:16: target[0].tpg[0].attributes.MaxBurstLength: unknown here, it belongs in parameters
-  hint: if this kernel has it: allow_unknown_attributes = true beside it"#,
+            r#"s.toml:9:16: target[0].tpg[0].attributes.MaxBurstLength: unknown here, docs/spec.md lists those lunlab knows
+  hint: it belongs in parameters"#,
         ),
         (
             exported("parameters = { authentication = 0 }"),
-            r#"s.toml:9:16: target[0].tpg[0].parameters.authentication: unknown here, it belongs in attributes
-  hint: if this kernel has it: allow_unknown_attributes = true beside it"#,
+            r#"s.toml:9:16: target[0].tpg[0].parameters.authentication: unknown here, docs/spec.md lists those lunlab knows
+  hint: it belongs in attributes"#,
         ),
         (
             exported("attributes = { emulate_tpu = 1 }"),
-            r#"s.toml:9:16: target[0].tpg[0].attributes.emulate_tpu: unknown here, it is an attribute of a [[storage_object]]
-  hint: if this kernel has it: allow_unknown_attributes = true beside it"#,
+            r#"s.toml:9:16: target[0].tpg[0].attributes.emulate_tpu: unknown here, docs/spec.md lists those lunlab knows
+  hint: it is an attribute of a [[storage_object]]"#,
         ),
         (
             exported("attributes = { cache_dynamic_acls = 0 }"),
-            r#"s.toml:9:37: target[0].tpg[0].attributes.cache_dynamic_acls: it stays on in demo mode, the kernel ignores this
+            r#"s.toml:9:37: target[0].tpg[0].attributes.cache_dynamic_acls: 0 is ignored by the kernel in demo mode, where it stays 1
   hint: leave it out"#,
         ),
         (
             exported(r#"parameters = { AuthMethod = "None" }"#),
-            r#"s.toml:9:29: target[0].tpg[0].parameters.AuthMethod: AuthMethod follows the attribute authentication and is not set by itself
+            r#"s.toml:9:29: target[0].tpg[0].parameters.AuthMethod: "None" cannot be set, AuthMethod follows the attribute authentication and is not set by itself
   hint: leave it out, chap = { … } decides it"#,
         ),
         (
@@ -282,7 +284,7 @@ allow_unknown_attributes = true"#,
         ),
         (
             exported(r#"parameters = { IFMarkInt = "Reject" }"#),
-            r#"s.toml:9:28: target[0].tpg[0].parameters.IFMarkInt: IFMarkInt is of markers, which RFC 7143 removed and LIO only stores
+            r#"s.toml:9:28: target[0].tpg[0].parameters.IFMarkInt: "Reject" cannot be set, IFMarkInt is of markers, which RFC 7143 removed and LIO only stores
   hint: leave it out"#,
         ),
         (
@@ -292,8 +294,8 @@ allow_unknown_attributes = true"#,
         ),
         (
             exported("parameters = { FirstBurst = 1 }"),
-            r#"s.toml:9:16: target[0].tpg[0].parameters.FirstBurst: unknown attribute, did you mean "FirstBurstLength"?
-  hint: if this kernel has it: allow_unknown_attributes = true beside it"#,
+            r#"s.toml:9:16: target[0].tpg[0].parameters.FirstBurst: unknown attribute, docs/spec.md lists those lunlab knows
+  hint: did you mean "FirstBurstLength"? if this kernel has it: allow_unknown_attributes = true beside it"#,
         ),
         (
             exported("parameters = { FirstBurstLength = 8192, MaxBurstLength = 4096 }"),
@@ -343,8 +345,8 @@ attributes = { authentication = 2 }"#,
 initiator = "iqn.2024-05.org.example:host"
 attributes = { login_timeout = 5 }"#,
             ),
-            r#"s.toml:11:16: target[0].tpg[0].acl[0].attributes.login_timeout: unknown here, it is an attribute of a [[target.tpg]]
-  hint: if this kernel has it: allow_unknown_attributes = true beside it"#,
+            r#"s.toml:11:16: target[0].tpg[0].acl[0].attributes.login_timeout: unknown here, docs/spec.md lists those lunlab knows
+  hint: it is an attribute of a [[target.tpg]]"#,
         ),
     ]);
 }

@@ -19,7 +19,8 @@ target = "iqn.2024-05.org.example:two""#,
 workload = "iscsi-randread"
 target = "one""#
                 .to_owned(),
-            "s.toml:2:12: benchmark[0].workload: iscsi-randread needs a [[target]] with a LUN, there is no target",
+            r#"s.toml:2:12: benchmark[0].workload: iscsi-randread needs a [[target]] of iscsi with a LUN, there is none
+  hint: add a [[target]], or take the benchmark out"#,
         ),
         (
             with_disk0(
@@ -31,7 +32,8 @@ luns = [{ lun = 0, storage_object = "disk0" }]
 [[benchmark]]
 workload = "iscsi-randread""#,
             ),
-            "s.toml:11:12: benchmark[0].workload: iscsi-randread needs a [[target]] with a LUN, there is no target",
+            r#"s.toml:11:12: benchmark[0].workload: iscsi-randread needs a [[target]] of iscsi with a LUN, there is none
+  hint: add a [[target]], or take the benchmark out"#,
         ),
         (
             exported(
@@ -39,7 +41,8 @@ workload = "iscsi-randread""#,
 workload = "iscsi-randread"
 tpg = 2"#,
             ),
-            "s.toml:11:7: benchmark[0].tpg: the target has no TPG 2, only 1",
+            r#"s.toml:11:7: benchmark[0].tpg: the target has no TPG 2, only 1
+  hint: name one of them, or leave it out for the first"#,
         ),
         (
             exported(
@@ -47,7 +50,8 @@ tpg = 2"#,
 workload = "iscsi-randread"
 portal = "127.0.0.1:3260""#,
             ),
-            "s.toml:11:10: benchmark[0].portal: the TPG has no portal 127.0.0.1:3260, its portals: 127.0.0.1",
+            r#"s.toml:11:10: benchmark[0].portal: the TPG has no portal 127.0.0.1:3260, only 127.0.0.1
+  hint: name one of them, or leave it out for the first"#,
         ),
         (
             exported(
@@ -55,7 +59,8 @@ portal = "127.0.0.1:3260""#,
 workload = "iscsi-randread"
 portal = "localhost""#,
             ),
-            r#"s.toml:11:10: benchmark[0].portal: "localhost" names a host, LIO takes numeric addresses only: 127.0.0.1:3260 or [::1]:3260"#,
+            r#"s.toml:11:10: benchmark[0].portal: "localhost" names a host, LIO takes numeric addresses only: 127.0.0.1:3260 or [::1]:3260
+  hint: such as portal = "127.0.0.1:3260""#,
         ),
         (
             exported(
@@ -72,7 +77,8 @@ initiator = "me""#,
 [[benchmark]]
 workload = "iscsi-randread""#,
             ),
-            "s.toml:11:12: benchmark[0].workload: its TPG is not enabled, nobody can log in",
+            r#"s.toml:11:12: benchmark[0].workload: iscsi-randread could not log in, its TPG is not enabled
+  hint: enable = true in that TPG"#,
         ),
         (
             exported(
@@ -80,7 +86,8 @@ workload = "iscsi-randread""#,
 [[benchmark]]
 workload = "iscsi-randread""#,
             ),
-            "s.toml:10:1: benchmark[0].portal: the TPG has no portal, its portals: none",
+            r#"s.toml:10:1: benchmark[0].portal: the TPG has no portal at which it could be reached
+  hint: give the TPG one: portals = ["127.0.0.1"]"#,
         ),
         (
             exported(
@@ -88,7 +95,8 @@ workload = "iscsi-randread""#,
 [[benchmark]]
 workload = "iscsi-randread""#,
             ),
-            r#"s.toml:10:1: benchmark[0].initiator: "iqn.2026-01.org.lunlab:initiator" has no ACL and demo_mode is off, it could not log in"#,
+            r#"s.toml:10:1: benchmark[0].initiator: "iqn.2026-01.org.lunlab:initiator" has no ACL and demo_mode is off, it could not log in
+  hint: give the TPG an [[target.tpg.acl]] of that name, or demo_mode = "writable""#,
         ),
         (
             exported(
@@ -99,7 +107,8 @@ initiator = "iqn.2024-05.org.example:host"
 workload = "iscsi-randread"
 initiator = "iqn.2024-05.org:x""#,
             ),
-            r#"s.toml:14:13: benchmark[0].initiator: "iqn.2024-05.org:x" has no ACL and demo_mode is off, it could not log in"#,
+            r#"s.toml:14:13: benchmark[0].initiator: "iqn.2024-05.org:x" has no ACL and demo_mode is off, it could not log in
+  hint: name the initiator of an ACL, or add an [[target.tpg.acl]]"#,
         ),
         (
             exported(
@@ -110,7 +119,8 @@ mapped_luns = [{ mapped_lun = 5, lun = 0 }]
 workload = "iscsi-randread"
 lun = 0"#,
             ),
-            r#"s.toml:14:7: benchmark[0].lun: "iqn.2024-05.org.example:host" sees no LUN 0, only 5"#,
+            r#"s.toml:14:7: benchmark[0].lun: "iqn.2024-05.org.example:host" sees no LUN 0, only 5
+  hint: leave it out for the lowest it sees, or add it to luns or mapped_luns"#,
         ),
         (
             exported(
@@ -120,7 +130,8 @@ mapped_luns = []
 [[benchmark]]
 workload = "iscsi-randread""#,
             ),
-            r#"s.toml:13:12: benchmark[0].workload: "iqn.2024-05.org.example:host" sees no LUN to read"#,
+            r#"s.toml:13:12: benchmark[0].workload: iscsi-randread reads a LUN, and "iqn.2024-05.org.example:host" sees none
+  hint: give its ACL mapped_luns, or the TPG luns"#,
         ),
         (
             exported(
@@ -128,7 +139,8 @@ workload = "iscsi-randread""#,
 workload = "iscsi-randread"
 header_digest = "md5""#,
             ),
-            r#"s.toml:11:17: benchmark[0].header_digest: "md5" is unknown, one of none, crc32c is needed"#,
+            r#"s.toml:11:17: benchmark[0].header_digest: "md5" is unknown, one of none, crc32c is needed
+  hint: such as header_digest = "crc32c""#,
         ),
         (
             exported(
@@ -160,7 +172,8 @@ luns = [{ lun = 0, storage_object = "disk0" }]
 workload = "iscsi-randread"
 block_size = 512"#,
             ),
-            "s.toml:12:14: benchmark[0].block_size: 512 bytes is not a multiple of LUN 0's blocks of 4K",
+            r#"s.toml:12:14: benchmark[0].block_size: 512 bytes is not a multiple of LUN 0's blocks of 4K
+  hint: block_size = "4K""#,
         ),
         (
             exported(
@@ -177,7 +190,9 @@ chap = { userid = "u", password_env = "SHORT" }"#,
 workload = "digest""#,
             ),
             r#"s.toml:9:1: benchmark[0].storage_object: missing, the name of one is needed
-s.toml:9:1: benchmark[0].via: missing, loopback or backing is needed"#,
+  hint: add storage_object = "disk0"
+s.toml:9:1: benchmark[0].via: missing, loopback or backing is needed
+  hint: add via = "backing""#,
         ),
         (
             exported(
@@ -196,7 +211,8 @@ workload = "digest"
 storage_object = "disk0"
 via = "loopback""#,
             ),
-            r#"s.toml:12:7: benchmark[0].via: no target of the fabric loopback exports "disk0""#,
+            r#"s.toml:12:7: benchmark[0].via: "loopback" needs a target of that fabric, none exports "disk0"
+  hint: add a [[target]] with fabric = "loopback" and a LUN of it, or via = "backing""#,
         ),
         (
             exported(
@@ -205,7 +221,8 @@ workload = "digest"
 storage_object = "disk0"
 via = "sg""#,
             ),
-            r#"s.toml:12:7: benchmark[0].via: "sg" is unknown, one of loopback, backing is needed"#,
+            r#"s.toml:12:7: benchmark[0].via: "sg" is unknown, one of loopback, backing is needed
+  hint: such as via = "backing""#,
         ),
         (
             object(
@@ -216,7 +233,7 @@ workload = "digest"
 storage_object = "a"
 via = "backing""#,
             ),
-            r#"s.toml:9:7: benchmark[0].via: a ramdisk has nothing under it that the guest could open
+            r#"s.toml:9:7: benchmark[0].via: "backing" opens what is under it, and a ramdisk has nothing there
   hint: via = "loopback", with a target of that fabric"#,
         ),
         (
@@ -229,7 +246,8 @@ workload = "pattern"
 storage_object = "a"
 via = "backing""#,
             ),
-            r#"s.toml:9:18: benchmark[0].storage_object: "a" stores nothing that could be read again"#,
+            r#"s.toml:9:18: benchmark[0].storage_object: "a" stores nothing that could be read again
+  hint: give it device_parameters = { memory_backed = true }"#,
         ),
         (
             object(
@@ -241,7 +259,8 @@ workload = "pattern"
 storage_object = "a"
 via = "backing""#,
             ),
-            r#"s.toml:9:18: benchmark[0].storage_object: "a" is read-only"#,
+            r#"s.toml:9:18: benchmark[0].storage_object: "a" is read-only
+  hint: name one without read_only = true"#,
         ),
         (
             exported(
@@ -251,7 +270,8 @@ storage_object = "disk0"
 via = "backing"
 offset = "64M""#,
             ),
-            "s.toml:13:10: benchmark[0].offset: 64M is not within the storage object's 64M",
+            r#"s.toml:13:10: benchmark[0].offset: 64M is not within the storage object's 64M
+  hint: leave it out for the beginning"#,
         ),
         (
             exported(
@@ -263,7 +283,9 @@ offset = 100
 length = 0"#,
             ),
             r#"s.toml:13:10: benchmark[0].offset: 100 bytes is not a multiple of 512
-s.toml:14:10: benchmark[0].length: 0 is nothing, leave it out for all that follows"#,
+  hint: a multiple of 512
+s.toml:14:10: benchmark[0].length: 0 is nothing, at least one block is needed
+  hint: leave it out for all that follows"#,
         ),
         (
             exported(
@@ -274,7 +296,8 @@ via = "backing"
 offset = "1M"
 length = "64M""#,
             ),
-            "s.toml:14:10: benchmark[0].length: 64M is more than follows, which is 63M of 64M",
+            r#"s.toml:14:10: benchmark[0].length: 64M is more than follows, which is 63M of 64M
+  hint: leave it out for all that follows"#,
         ),
         (
             exported(
@@ -286,7 +309,9 @@ length = 100
 seed = 1"#,
             ),
             r#"s.toml:13:10: benchmark[0].length: 100 bytes is not a multiple of 512
-s.toml:14:1: benchmark[0].seed: unknown key, known here: workload, storage_object, via, offset, length"#,
+  hint: a multiple of 512
+s.toml:14:1: benchmark[0].seed: unknown key, known here: workload, storage_object, via, offset, length
+  hint: leave it out"#,
         ),
         (
             exported(
@@ -296,14 +321,16 @@ storage_object = "disk0"
 via = "backing"
 seed = -1"#,
             ),
-            "s.toml:13:8: benchmark[0].seed: -1 is out of range, a whole number from 0 to 18446744073709551615 is needed",
+            r#"s.toml:13:8: benchmark[0].seed: -1 is out of range, a whole number from 0 to 18446744073709551615 is needed
+  hint: such as seed = 1"#,
         ),
         (
             exported(
                 r#"[[benchmark]]
 workload = "host-command""#,
             ),
-            r#"s.toml:9:1: benchmark[0].command: missing, a list such as ["sh", "-c", "…"] is needed"#,
+            r#"s.toml:9:1: benchmark[0].command: missing, a list such as ["sh", "-c", "…"] is needed
+  hint: add command = ["sh", "-c", "echo $LUNLAB_URL_0"]"#,
         ),
         (
             exported(
@@ -311,7 +338,8 @@ workload = "host-command""#,
 workload = "host-command"
 command = []"#,
             ),
-            r#"s.toml:11:11: benchmark[0].command: empty, a program is needed, such as ["sh", "-c", "…"]"#,
+            r#"s.toml:11:11: benchmark[0].command: empty, a program is needed, such as ["sh", "-c", "…"]
+  hint: such as command = ["sh", "-c", "echo $LUNLAB_URL_0"]"#,
         ),
         (
             exported(
@@ -319,7 +347,8 @@ command = []"#,
 workload = "host-command"
 command = "ls""#,
             ),
-            r#"s.toml:11:11: benchmark[0].command: "ls" is a string, a list of words is needed"#,
+            r#"s.toml:11:11: benchmark[0].command: "ls" is a string, a list of words is needed
+  hint: such as command = ["sh", "-c", "echo $LUNLAB_URL_0"]"#,
         ),
         (
             exported(
@@ -327,7 +356,8 @@ command = "ls""#,
 workload = "host-command"
 command = ["sh", "a\u0000b"]"#,
             ),
-            "s.toml:11:18: benchmark[0].command[1]: has a NUL, which no argument can have",
+            r#"s.toml:11:18: benchmark[0].command[1]: "a\0b" has a NUL, which no argument can have
+  hint: such as command = ["sh", "-c", "echo $LUNLAB_URL_0"]"#,
         ),
         (
             exported(
@@ -336,7 +366,8 @@ workload = "host-command"
 command = ["sh"]
 timeout = "0s""#,
             ),
-            "s.toml:12:11: benchmark[0].timeout: 0ms is out of range, 1ms to 168h is allowed",
+            r#"s.toml:12:11: benchmark[0].timeout: 0ms is out of range, 1ms to 168h is allowed
+  hint: such as timeout = "60s""#,
         ),
     ]);
 }

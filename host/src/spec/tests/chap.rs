@@ -13,27 +13,34 @@ fn credentials_are_refused_with_place_and_way_out() {
         (
             exported(r#"chap = { userid = "u", passwd = "canary-canary" }"#),
             r#"s.toml:9:8: target[0].tpg[0].chap.password_file: missing, a file with the secret, or password_env, is needed
-s.toml:9:24: target[0].tpg[0].chap.passwd: unknown key, did you mean "password_env"?"#,
+  hint: add password_file = "secret", a file of mode 0600
+s.toml:9:24: target[0].tpg[0].chap.passwd: unknown key, known here: userid, password_file, password_env, mutual_userid, mutual_password_file, mutual_password_env
+  hint: did you mean "password_env"?"#,
         ),
         (
             exported(r#"chap = "u:canary-canary""#),
-            "s.toml:9:8: target[0].tpg[0].chap: this is a string, one table [target.tpg.chap] is needed",
+            r#"s.toml:9:8: target[0].tpg[0].chap: this is a string, one table [target.tpg.chap] is needed
+  hint: such as chap = { userid = "tester", password_env = "SECRET" }"#,
         ),
         (
             exported(r#"chap = { userid = "u", password_file = ["canary-canary"] }"#),
-            "s.toml:9:40: target[0].tpg[0].chap.password_file: this is a list, a string is needed",
+            r#"s.toml:9:40: target[0].tpg[0].chap.password_file: this is a list, a string is needed
+  hint: such as password_file = "secret", a file of mode 0600"#,
         ),
         (
             exported(r#"chap = { userid = "u", password_env = "canary-canary!" }"#),
-            "s.toml:9:39: target[0].tpg[0].chap.password_env: this is not the name of a variable, 1 to 64 of A-Z, a-z, 0-9 and `_` are",
+            r#"s.toml:9:39: target[0].tpg[0].chap.password_env: this is not the name of a variable, 1 to 64 of A-Z, a-z, 0-9 and `_` are
+  hint: password_env = "SECRET", and export SECRET before lunlab is started"#,
         ),
         (
             exported(r#"chap = { userid = "u" }"#),
-            "s.toml:9:8: target[0].tpg[0].chap.password_file: missing, a file with the secret, or password_env, is needed",
+            r#"s.toml:9:8: target[0].tpg[0].chap.password_file: missing, a file with the secret, or password_env, is needed
+  hint: add password_file = "secret", a file of mode 0600"#,
         ),
         (
             exported(r#"chap = { password_env = "GOOD" }"#),
-            "s.toml:9:8: target[0].tpg[0].chap.userid: missing, a name that goes with the secret is needed",
+            r#"s.toml:9:8: target[0].tpg[0].chap.userid: missing, a name that goes with the secret is needed
+  hint: add userid = "tester""#,
         ),
         (
             exported(r#"chap = { userid = "u", password_env = "UNSET" }"#),
@@ -89,13 +96,15 @@ s.toml:9:24: target[0].tpg[0].chap.passwd: unknown key, did you mean "password_e
         ),
         (
             exported(r#"chap = { userid = "u", password_env = "GOOD", mutual_userid = "m" }"#),
-            "s.toml:9:8: target[0].tpg[0].chap.mutual_password_file: missing, a file with the secret, or mutual_password_env, is needed",
+            r#"s.toml:9:8: target[0].tpg[0].chap.mutual_password_file: missing, a file with the secret, or mutual_password_env, is needed
+  hint: add mutual_password_file = "secret2", a file of mode 0600"#,
         ),
         (
             exported(
                 r#"chap = { userid = "u", password_env = "GOOD", mutual_password_env = "OTHER" }"#,
             ),
-            "s.toml:9:8: target[0].tpg[0].chap.mutual_userid: missing, a name that goes with the secret is needed",
+            r#"s.toml:9:8: target[0].tpg[0].chap.mutual_userid: missing, a name that goes with the secret is needed
+  hint: add mutual_userid = "target""#,
         ),
         (
             exported(
@@ -113,12 +122,15 @@ s.toml:9:24: target[0].tpg[0].chap.passwd: unknown key, did you mean "password_e
         ),
         (
             exported(r#"chap = { userid = "u", password_env = "GOOD", password_file = "f" }"#),
-            r#"s.toml:9:39: target[0].tpg[0].chap.password_env: the secret comes from password_file already, choose one of the two
-s.toml:9:63: target[0].tpg[0].chap.password_file: read "/specs/f": No such file or directory (os error 2)"#,
+            r#"s.toml:9:39: target[0].tpg[0].chap.password_env: the secret comes from password_file already, one of the two is needed
+  hint: leave one of them out
+s.toml:9:63: target[0].tpg[0].chap.password_file: "/specs/f" cannot be read: No such file or directory (os error 2)
+  hint: umask 077; openssl rand -hex 16 > /specs/f"#,
         ),
         (
             "[discovery]".to_owned(),
-            r#"s.toml:1:1: discovery.chap: missing, { userid = "u", password_file = "f" } is needed"#,
+            r#"s.toml:1:1: discovery.chap: missing, { userid = "u", password_file = "f" } is needed
+  hint: add chap = { userid = "tester", password_env = "SECRET" }"#,
         ),
         (
             r#"[discovery]
@@ -129,7 +141,7 @@ chap = { userid = "u", password_env = "SHORT" }"#
         ),
         (
             exported("attributes = { authentication = true }"),
-            r#"s.toml:9:33: target[0].tpg[0].attributes.authentication: authentication is on and the TPG has no chap, so that no initiator without an ACL could log in
+            r#"s.toml:9:33: target[0].tpg[0].attributes.authentication: 1 lets nobody without an ACL log in, authentication is on and the TPG has no chap
   hint: give the TPG chap = { … }, or demo_mode = "off""#,
         ),
         (
@@ -139,7 +151,7 @@ chap = { userid = "u", password_env = "SHORT" }"#
 initiator = "iqn.2024-05.org"
 chap = { userid = "u", password_env = "GOOD" }"#,
             ),
-            r#"s.toml:9:13: target[0].tpg[0].demo_mode: authentication is on and the TPG has no chap, so that no initiator without an ACL could log in
+            r#"s.toml:9:13: target[0].tpg[0].demo_mode: writable lets nobody without an ACL log in, authentication is on and the TPG has no chap
   hint: give the TPG chap = { … }, or demo_mode = "off""#,
         ),
         (

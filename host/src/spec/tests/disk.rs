@@ -7,7 +7,8 @@ fn disks_of_qemu_are_refused_with_place_and_way_out() {
     refused(&[
         (
             disk(""),
-            r#"s.toml:1:1: disk[0].size: missing, a size such as "1G", or image, is needed"#,
+            r#"s.toml:1:1: disk[0].size: missing, a size such as "1G", or image, is needed
+  hint: add size = "1G""#,
         ),
         (
             r#"[[disk]]
@@ -29,7 +30,8 @@ size = "1G""#
             r#"[[disk]]
 size = "1G""#
                 .to_owned(),
-            r#"s.toml:1:1: disk[0].serial: missing, a name such as "scratch0" is needed"#,
+            r#"s.toml:1:1: disk[0].serial: missing, a name such as "scratch0" is needed
+  hint: add serial = "scratch0""#,
         ),
         (
             r#"[[disk]]
@@ -57,7 +59,7 @@ size = "2G""#
                 r#"size = "1G"
 format = "raw""#,
             ),
-            r#"s.toml:4:10: disk[0].format: is for an image, this is scratch
+            r#"s.toml:4:10: disk[0].format: "raw" is for an image, this disk is scratch
   hint: leave it out"#,
         ),
         (
@@ -65,37 +67,41 @@ format = "raw""#,
                 r#"size = "1G"
 snapshot = true"#,
             ),
-            r#"s.toml:4:12: disk[0].snapshot: is for an image, this is scratch
+            r#"s.toml:4:12: disk[0].snapshot: true is for an image, this disk is scratch
   hint: leave it out"#,
         ),
         (
             disk(r#"image = "no/such.raw""#),
-            r#"s.toml:3:9: disk[0].image: no/such.raw: there is no such file
-  hint: scratch disks need no file: size = "1G""#,
+            r#"s.toml:3:9: disk[0].image: "no/such.raw": there is no such file
+  hint: name the image's file; a scratch disk needs none: size = "1G""#,
         ),
         (
             disk(r#"image = "/""#),
-            "s.toml:3:9: disk[0].image: /: this is neither a file nor a block device",
+            r#"s.toml:3:9: disk[0].image: "/": this is neither a regular file nor a block device
+  hint: name the image's file; a scratch disk needs none: size = "1G""#,
         ),
         (
             disk(r#"image = "/dev/null""#),
-            "s.toml:3:9: disk[0].image: /dev/null: this is neither a file nor a block device",
+            r#"s.toml:3:9: disk[0].image: "/dev/null": this is neither a regular file nor a block device
+  hint: name the image's file; a scratch disk needs none: size = "1G""#,
         ),
         (
             disk(
                 r#"size = "1G"
 image = "/""#,
             ),
-            r#"s.toml:3:8: disk[0].size: is for scratch, an image has its own
+            r#"s.toml:3:8: disk[0].size: "1G" is for a scratch disk, an image has a size of its own
   hint: leave it out
-s.toml:4:9: disk[0].image: /: this is neither a file nor a block device"#,
+s.toml:4:9: disk[0].image: "/": this is neither a regular file nor a block device
+  hint: name the image's file; a scratch disk needs none: size = "1G""#,
         ),
         (
             disk(
                 r#"size = "1G"
 bus = "ide""#,
             ),
-            r#"s.toml:4:7: disk[0].bus: "ide" is unknown, one of virtio-blk, virtio-scsi, nvme is needed"#,
+            r#"s.toml:4:7: disk[0].bus: "ide" is unknown, one of virtio-blk, virtio-scsi, nvme is needed
+  hint: such as bus = "virtio-blk""#,
         ),
         (
             disk(
@@ -110,14 +116,16 @@ aio = "native""#,
                 r#"size = "1G"
 cache = "wb""#,
             ),
-            r#"s.toml:4:9: disk[0].cache: "wb" is unknown, one of writeback, none, writethrough, directsync, unsafe is needed"#,
+            r#"s.toml:4:9: disk[0].cache: "wb" is unknown, one of writeback, none, writethrough, directsync, unsafe is needed
+  hint: such as cache = "writeback""#,
         ),
         (
             disk(
                 r#"size = "1G"
 read_only = "yes""#,
             ),
-            r#"s.toml:4:13: disk[0].read_only: "yes" is a string, true or false is needed"#,
+            r#"s.toml:4:13: disk[0].read_only: "yes" is a string, true or false is needed
+  hint: such as read_only = true"#,
         ),
         (
             r#"[[disk]]
@@ -172,7 +180,8 @@ size = "1G"
 serial = "d16"
 size = "1G""#
                 .to_owned(),
-            "s.toml:49:1: disk[16]: there are 17, at most 16 are allowed",
+            r#"s.toml:49:1: disk[16]: there are 17, at most 16 are allowed
+  hint: leave the rest out, or take loop or brd devices"#,
         ),
     ]);
 }

@@ -365,9 +365,12 @@ check = ["iop >= 1"]
 "#;
     assert_eq!(
         told(text),
-        r#"s.toml:2:1: kernel.imgae: unknown key, did you mean "image"?
+        r#"s.toml:2:1: kernel.imgae: unknown key, known here: image, modules, module_parameters, cmdline
+  hint: did you mean "image"?
 s.toml:4:8: machine.cpus: 0 is out of range, a whole number from 1 to 64 is needed
-s.toml:5:10: machine.memory: "64X" is not a size, a size is a whole number with K, M, G or T, or plain bytes
+  hint: such as cpus = 2
+s.toml:5:10: machine.memory: "64X" is not a size, a size is a whole number of K, M, G or T, or of bytes, up to 64 bits
+  hint: such as memory = "1G"
 s.toml:7:8: storage_object[0].name: storage object name "disk 0": has a character beyond A-Z a-z 0-9 . _ -
   hint: such as name = "disk0"
 s.toml:8:13: storage_object[0].backstore: "ramdsk" is unknown, one of ramdisk, fileio, block is needed
@@ -380,7 +383,7 @@ s.toml:13:17: target[0].tpg[0].luns[0].lun: 256 is out of range, a whole number 
   hint: such as lun = 0
 s.toml:13:39: target[0].tpg[0].luns[0].storage_object: there is no storage object "disk1", only "disk 0"
   hint: did you mean "disk 0"?
-s.toml:16:10: benchmark[0].check[0]: "iop" is not measured by this workload, iops, mb_per_s, p50, p90, p99, p99.9, max are
+s.toml:16:10: benchmark[0].check[0]: "iop" in "iop >= 1" is not measured by this workload, iops, mb_per_s, p50, p90, p99, p99.9, max are
   hint: did you mean "iops"?"#
     );
 }
@@ -388,7 +391,64 @@ s.toml:16:10: benchmark[0].check[0]: "iop" is not measured by this workload, iop
 /// What is wrong with what a spec is told, for tables that name all their failures.
 fn mismatch(text: &str, expected: &str) -> Option<String> {
     let found = told(text);
+    if let Some(lacking) = lacking(text) {
+        return Some(format!("\n{text}\n  {lacking}\n  {found}\n"));
+    }
     (found != expected).then(|| format!("\n{text}\n  told:     {found}\n  expected: {expected}\n"))
+}
+
+/// What a fault of a spec lacks of what each has: a place, a way out, and the value that stands
+/// there.
+fn lacking(text: &str) -> Option<String> {
+    let faults = parse(text).err()?.0;
+    faults.iter().find_map(|fault| {
+        let (Some(at), Some(_)) = (fault.position, &fault.hint) else {
+            return Some("a place or a way out is missing".to_owned());
+        };
+        let rest = text.lines().nth(at.line - 1)?.get(at.column - 1..)?;
+        let written = written_at(rest)?;
+        let told = fault.render("s.toml").to_lowercase();
+        let secret = written.starts_with('"') && fault.key.to_string().contains(".chap");
+        let shown = shown(written.trim_matches('"'));
+        let names_it = shown.iter().any(|shown| told.contains(&shown.to_lowercase()));
+        (!secret && !names_it).then(|| format!("the value {written} is missing"))
+    })
+}
+
+/// The plain value or the key at the start of a text; nothing for a list or a table.
+fn written_at(rest: &str) -> Option<&str> {
+    let end = match rest.strip_prefix('"') {
+        Some(inside) if inside.contains('\\') => return None,
+        Some(inside) => inside.find('"')? + 2,
+        None => rest.find(|c: char| !c.is_alphanumeric() && !"_-.".contains(c))?,
+    };
+    Some(&rest[..end]).filter(|written| !written.is_empty())
+}
+
+/// How messages may show a value: as it is, cut, or in another unit.
+fn shown(written: &str) -> Vec<String> {
+    let size = parse_size(written).map(format_size);
+    let duration = parse_duration(written).map(format_duration);
+    let cut = written.chars().take(60).collect();
+    let truth = match written {
+        "true" | "yes" => Some("1".to_owned()),
+        "false" | "no" => Some("0".to_owned()),
+        _ => None,
+    };
+    [Some(cut), size.ok(), duration.ok(), truth].into_iter().flatten().collect()
+}
+
+#[test]
+fn every_key_has_an_example_that_is_right() {
+    for table in sections::keys::TABLES {
+        let name = table.place.trim_matches(['[', ']']);
+        let name = if name == "the spec" { "" } else { name };
+        for key in table.keys {
+            let path = if name.is_empty() { (*key).to_owned() } else { format!("{name}.{key}") };
+            let example = sections::examples::example_of(&path).unwrap_or_default();
+            assert!(example.contains(key), "{path}: {example:?}");
+        }
+    }
 }
 
 #[test]
@@ -396,146 +456,205 @@ fn each_bad_spec_is_told_what_is_wrong_and_where() {
     let mut told_wrong = Vec::new();
     for (text, message) in [
         // TOML itself
-        ("[kernel\nimage = \"x\"", "s.toml:1:8: unclosed table, expected `]`"),
+        (
+            "[kernel\nimage = \"x\"",
+            r#"s.toml:1:8: unclosed table, expected `]` in the line "[kernel"
+  hint: close its name with ], or ]] where it began with [["#,
+        ),
         (
             "[machine]\nmemory = 64M\n",
-            "s.toml:2:10: string values must be quoted, expected literal string",
+            r#"s.toml:2:10: string values must be quoted, expected literal string in the line "memory = 64M"
+  hint: put the text in quotes: "text""#,
         ),
-        ("[run]\ntimeout = \"1m\"\ntimeout = \"2m\"", "s.toml:3:1: duplicate key"),
+        (
+            "[run]\ntimeout = \"1m\"\ntimeout = \"2m\"",
+            r#"s.toml:3:1: duplicate key in the line "timeout = \"2m\""
+  hint: leave one of the two out"#,
+        ),
         (
             "a = \nb\nc = 1",
-            "s.toml:1:5: string values must be quoted, expected literal string\ns.toml:2:2: key with no value, expected `=`",
+            r#"s.toml:1:5: string values must be quoted, expected literal string in the line "a ="
+  hint: write a value after the =
+s.toml:2:2: key with no value, expected `=` in the line "b"
+  hint: write key = value"#,
         ),
         // unknown keys
-        ("[machin]\ncpus = 1", "s.toml:1:2: machin: unknown key, did you mean \"machine\"?"),
-        ("[machine]\nCPUs = 1", "s.toml:2:1: machine.CPUs: unknown key, did you mean \"cpus\"?"),
+        (
+            "[machin]\ncpus = 1",
+            r#"s.toml:1:2: machin: unknown key, known here: kernel, machine, channel, network, disk, storage_object, discovery, target, benchmark, run
+  hint: did you mean "machine"?"#,
+        ),
+        (
+            "[machine]\nCPUs = 1",
+            r#"s.toml:2:1: machine.CPUs: unknown key, known here: cpus, memory, accelerator
+  hint: did you mean "cpus"?"#,
+        ),
         (
             "[run]\nboot-timeout = \"1s\"",
-            "s.toml:2:1: run.boot-timeout: unknown key, did you mean \"boot_timeout\"?",
+            r#"s.toml:2:1: run.boot-timeout: unknown key, known here: boot_timeout, timeout
+  hint: did you mean "boot_timeout"?"#,
         ),
         (
             "[machine]\ntransport = \"auto\"",
-            "s.toml:2:1: machine.transport: unknown key, it belongs in [channel]",
+            r#"s.toml:2:1: machine.transport: unknown key, known here: cpus, memory, accelerator
+  hint: it belongs in [channel]"#,
         ),
-        ("queue_depth = 3", "s.toml:1:1: queue_depth: unknown key, it belongs in [[benchmark]]"),
+        (
+            "queue_depth = 3",
+            r#"s.toml:1:1: queue_depth: unknown key, known here: kernel, machine, channel, network, disk, storage_object, discovery, target, benchmark, run
+  hint: it belongs in [[benchmark]]"#,
+        ),
         (
             "[nothing_like_it]",
-            "s.toml:1:2: nothing_like_it: unknown key, known here: kernel, machine, channel, network, disk, storage_object, discovery, target, benchmark, run",
+            r#"s.toml:1:2: nothing_like_it: unknown key, known here: kernel, machine, channel, network, disk, storage_object, discovery, target, benchmark, run
+  hint: leave it out"#,
         ),
         (
             "[[benchmark]]\nworkload = \"hash\"\nblock_size = 4096",
-            "s.toml:3:1: benchmark[0].block_size: unknown key, known here: workload, check",
+            r#"s.toml:3:1: benchmark[0].block_size: unknown key, known here: workload, check
+  hint: leave it out"#,
         ),
         (
             "\"\\u001b[31m\" = 1",
-            "s.toml:1:1: \"\\u{1b}[31m\": unknown key, known here: kernel, machine, channel, network, disk, storage_object, discovery, target, benchmark, run",
+            r#"s.toml:1:1: "\u{1b}[31m": unknown key, known here: kernel, machine, channel, network, disk, storage_object, discovery, target, benchmark, run
+  hint: leave it out"#,
         ),
         // types
-        ("kernel = 3", "s.toml:1:10: kernel: 3 is an integer, one table [kernel] is needed"),
+        (
+            "kernel = 3",
+            r#"s.toml:1:10: kernel: 3 is an integer, one table [kernel] is needed
+  hint: such as kernel = { image = "debian" }"#,
+        ),
         (
             "[[machine]]\ncpus = 1",
-            "s.toml:1:1: machine: this is a list, one table [machine] is needed",
+            r#"s.toml:1:1: machine: this is a list, one table [machine] is needed
+  hint: such as machine = { cpus = 2 }"#,
         ),
         (
             "[storage_object]\nname = \"a\"",
-            "s.toml:1:1: storage_object: this is a table, a list of tables, each [[storage_object]], is needed",
+            r#"s.toml:1:1: storage_object: this is a table, a list of tables, each [[storage_object]], is needed
+  hint: such as [[storage_object]] on a line of its own, its keys on those below"#,
         ),
         (
             "[kernel]\nimage = true",
-            "s.toml:2:9: kernel.image: true is a boolean, debian, a release or a path is needed",
+            r#"s.toml:2:9: kernel.image: true is a boolean, debian, a release or a path is needed
+  hint: such as image = "debian""#,
         ),
         (
             "[kernel]\nmodules = \"brd\"",
-            "s.toml:2:11: kernel.modules: \"brd\" is a string, a list of module names is needed",
+            r#"s.toml:2:11: kernel.modules: "brd" is a string, a list of module names is needed
+  hint: such as modules = ["null_blk"]"#,
         ),
         (
             "[kernel]\nmodules = [\"brd\", 7]",
-            "s.toml:2:19: kernel.modules[1]: 7 is an integer, a module name is needed",
+            r#"s.toml:2:19: kernel.modules[1]: 7 is an integer, a module name is needed
+  hint: such as modules = ["null_blk"]"#,
         ),
         (
             "[machine]\ncpus = \"2\"",
-            "s.toml:2:8: machine.cpus: \"2\" is a string, a whole number from 1 to 64 is needed",
+            r#"s.toml:2:8: machine.cpus: "2" is a string, a whole number from 1 to 64 is needed
+  hint: such as cpus = 2"#,
         ),
         (
             "[machine]\ncpus = 1.5",
-            "s.toml:2:8: machine.cpus: 1.5 is a float, a whole number from 1 to 64 is needed",
+            r#"s.toml:2:8: machine.cpus: 1.5 is a float, a whole number from 1 to 64 is needed
+  hint: such as cpus = 2"#,
         ),
         (
             "[machine]\nmemory = true",
-            "s.toml:2:10: machine.memory: true is not a size, a size is a whole number with K, M, G or T, or plain bytes",
+            r#"s.toml:2:10: machine.memory: true is not a size, a size is a whole number of K, M, G or T, or of bytes, up to 64 bits
+  hint: such as memory = "1G""#,
         ),
         (
             "[run]\ntimeout = [1]",
-            "s.toml:2:11: run.timeout: this is not a duration, a duration is a whole number with ms, s, m or h",
+            r#"s.toml:2:11: run.timeout: this is not a duration, a duration is a whole number of ms, s, m or h
+  hint: such as timeout = "10m""#,
         ),
         // values
         (
             "[kernel]\nimage = \"\"",
-            "s.toml:2:9: kernel.image: empty, debian, a release or a path is needed",
+            r#"s.toml:2:9: kernel.image: empty, debian, a release or a path is needed
+  hint: such as image = "debian""#,
         ),
         (
             "[kernel]\nimage = \"a\\u0000b\"",
-            "s.toml:2:9: kernel.image: \"a\\0b\" has a control character",
+            r#"s.toml:2:9: kernel.image: "a\0b" has a control character
+  hint: such as image = "debian""#,
         ),
         (
             "[kernel]\nmodules = [\"brd.ko\"]",
-            "s.toml:2:12: kernel.modules[0]: \"brd.ko\" is not a module name, 1 to 55 of A-Z, a-z, 0-9, `_` and `-` are",
+            r#"s.toml:2:12: kernel.modules[0]: "brd.ko" is not a module name, 1 to 55 of A-Z, a-z, 0-9, `_` and `-` are
+  hint: such as modules = ["null_blk"]"#,
         ),
         (
             "[kernel]\nmodule_parameters = { \"brd.ko\" = \"x=1\" }",
-            "s.toml:2:23: kernel.module_parameters.\"brd.ko\": \"brd.ko\" is not a module name, 1 to 55 of A-Z, a-z, 0-9, `_` and `-` are",
+            r#"s.toml:2:23: kernel.module_parameters."brd.ko": "brd.ko" is not a module name, 1 to 55 of A-Z, a-z, 0-9, `_` and `-` are
+  hint: such as module_parameters = { null_blk = "queue_mode=2" }"#,
         ),
         (
             "[kernel]\nmodule_parameters = { brd = 1 }",
-            "s.toml:2:29: kernel.module_parameters.brd: 1 is an integer, a string is needed",
+            r#"s.toml:2:29: kernel.module_parameters.brd: 1 is an integer, a string is needed
+  hint: such as module_parameters = { null_blk = "queue_mode=2" }"#,
         ),
         (
             "[kernel]\nmodule_parameters = { brd = \"a=1\\nb=2\" }",
-            "s.toml:2:29: kernel.module_parameters.brd: \"a=1\\nb=2\" has '\\n', it must be one line of text",
+            r#"s.toml:2:29: kernel.module_parameters.brd: "a=1\nb=2" has '\n', it must be one line of text
+  hint: such as module_parameters = { null_blk = "queue_mode=2" }"#,
         ),
         (
             "[kernel]\nmodule_parameters = { brd = \" \" }",
-            "s.toml:2:29: kernel.module_parameters.brd: empty, parameters such as \"rd_nr=2\" are needed",
+            r#"s.toml:2:29: kernel.module_parameters.brd: empty, parameters such as "rd_nr=2" are needed
+  hint: such as module_parameters = { null_blk = "queue_mode=2" }"#,
         ),
         (
             "[kernel]\nmodule_parameters = { dm-delay = \"a=1\", dm_delay = \"b=1\" }",
-            "s.toml:2:41: kernel.module_parameters.dm_delay: the same module as dm-delay",
+            r#"s.toml:2:41: kernel.module_parameters.dm_delay: the same module as dm-delay, each is named once
+  hint: put both into one"#,
         ),
         (
             "[kernel]\nmodule_parameters = \"brd.a=1\"",
-            "s.toml:2:21: kernel.module_parameters: \"brd.a=1\" is a string, a table such as { name = \"text\" } is needed\n  hint: such as module_parameters = { null_blk = \"queue_mode=2\" }",
+            r#"s.toml:2:21: kernel.module_parameters: "brd.a=1" is a string, a table of names and texts is needed
+  hint: such as module_parameters = { null_blk = "queue_mode=2" }"#,
         ),
         (
             "[kernel]\ncmdline = \"a\\nb\"",
-            "s.toml:2:11: kernel.cmdline: \"a\\nb\" has '\\n', it must be one line of text",
+            r#"s.toml:2:11: kernel.cmdline: "a\nb" has '\n', it must be one line of text
+  hint: such as cmdline = "loglevel=7""#,
         ),
         (
             "[machine]\ncpus = 65",
-            "s.toml:2:8: machine.cpus: 65 is out of range, a whole number from 1 to 64 is needed",
+            r#"s.toml:2:8: machine.cpus: 65 is out of range, a whole number from 1 to 64 is needed
+  hint: such as cpus = 2"#,
         ),
         (
             "[machine]\ncpus = -1",
-            "s.toml:2:8: machine.cpus: -1 is out of range, a whole number from 1 to 64 is needed",
+            r#"s.toml:2:8: machine.cpus: -1 is out of range, a whole number from 1 to 64 is needed
+  hint: such as cpus = 2"#,
         ),
         (
             "[machine]\ncpus = 99999999999999999999",
-            "s.toml:2:8: machine.cpus: 99999999999999999999 is out of range, a whole number from 1 to 64 is needed",
+            r#"s.toml:2:8: machine.cpus: 99999999999999999999 is out of range, a whole number from 1 to 64 is needed
+  hint: such as cpus = 2"#,
         ),
         (
             "[machine]\nmemory = \"64M\"",
-            "s.toml:2:10: machine.memory: 64M is out of range, 128M to 1T is allowed",
+            r#"s.toml:2:10: machine.memory: 64M is out of range, 128M to 1T is allowed
+  hint: such as memory = "1G""#,
         ),
         (
             "[machine]\nmemory = 134217729",
-            "s.toml:2:10: machine.memory: 134217729 bytes is not a multiple of 1M",
+            r#"s.toml:2:10: machine.memory: 134217729 bytes is not a multiple of 1M
+  hint: such as memory = "1G""#,
         ),
         (
             "[machine]\nmemory = \"99999999999G\"",
-            "s.toml:2:10: machine.memory: \"99999999999G\" is too large for a size",
+            r#"s.toml:2:10: machine.memory: "99999999999G" is too large, a size is a whole number of K, M, G or T, or of bytes, up to 64 bits
+  hint: such as memory = "1G""#,
         ),
         (
             "[machine]\nmemory = -5",
-            "s.toml:2:10: machine.memory: -5 is not a size, a size is a whole number with K, M, G or T, or plain bytes",
+            r#"s.toml:2:10: machine.memory: -5 is not a size, a size is a whole number of K, M, G or T, or of bytes, up to 64 bits
+  hint: such as memory = "1G""#,
         ),
         (
             "[machine]\naccelerator = \"kvn\"",
@@ -543,23 +662,28 @@ fn each_bad_spec_is_told_what_is_wrong_and_where() {
         ),
         (
             "[channel]\ntransport = \"vsock\"",
-            "s.toml:2:13: channel.transport: \"vsock\" is unknown, one of auto, vhost-vsock, vhost-user-vsock, virtio-serial is needed",
+            r#"s.toml:2:13: channel.transport: "vsock" is unknown, one of auto, vhost-vsock, vhost-user-vsock, virtio-serial is needed
+  hint: such as transport = "auto""#,
         ),
         (
             "[run]\ntimeout = 60",
-            "s.toml:2:11: run.timeout: 60 has no unit, a duration is a whole number with ms, s, m or h",
+            r#"s.toml:2:11: run.timeout: 60 has no unit, a duration is a whole number of ms, s, m or h
+  hint: did you mean "60s"?"#,
         ),
         (
             "[run]\ntimeout = \"0s\"",
-            "s.toml:2:11: run.timeout: 0ms is out of range, 1ms to 168h is allowed",
+            r#"s.toml:2:11: run.timeout: 0ms is out of range, 1ms to 168h is allowed
+  hint: such as timeout = "10m""#,
         ),
         (
             "[run]\nboot_timeout = \"1m\"\ntimeout = \"30s\"",
-            "s.toml:2:16: run.boot_timeout: 1m is longer than the whole run may take, which is 30s",
+            r#"s.toml:2:16: run.boot_timeout: 1m is longer than the whole run may take, which is 30s
+  hint: boot_timeout = "30s", or a longer timeout"#,
         ),
         (
             "[[benchmark]]",
-            "s.toml:1:1: benchmark[0].workload: missing, one of iscsi-randread, hash, digest, pattern, host-command is needed",
+            r#"s.toml:1:1: benchmark[0].workload: missing, one of iscsi-randread, hash, digest, pattern, host-command is needed
+  hint: add workload = "iscsi-randread""#,
         ),
         (
             "[[benchmark]]\nworkload = \"hsh\"",
@@ -567,20 +691,28 @@ fn each_bad_spec_is_told_what_is_wrong_and_where() {
         ),
         (
             "[[benchmark]]\nworkload = \"hash\"\ncheck = [\"sha2 <= 5\"]",
-            "s.toml:3:10: benchmark[0].check[0]: \"5\" has no unit of time, sha2 takes ns, us, ms or s",
+            r#"s.toml:3:10: benchmark[0].check[0]: "5" in "sha2 <= 5" has no unit of time, sha2 takes ns, us, ms or s
+  hint: such as "sha2 <= 20ms""#,
         ),
         (
             "[[benchmark]]\nworkload = \"iscsi-randread\"",
-            "s.toml:2:12: benchmark[0].workload: iscsi-randread needs a [[target]] with a LUN, there is no target",
+            r#"s.toml:2:12: benchmark[0].workload: iscsi-randread needs a [[target]] of iscsi with a LUN, there is none
+  hint: add a [[target]], or take the benchmark out"#,
         ),
         // storage objects
         (
             "[[storage_object]]",
-            "s.toml:1:1: storage_object[0].name: missing, a name such as \"disk0\" is needed\ns.toml:1:1: storage_object[0].backstore: missing, ramdisk, fileio or block is needed\ns.toml:1:1: storage_object[0].size: missing, a size such as \"64M\" is needed",
+            r#"s.toml:1:1: storage_object[0].name: missing, a name such as "disk0" is needed
+  hint: add name = "disk0"
+s.toml:1:1: storage_object[0].backstore: missing, ramdisk, fileio or block is needed
+  hint: add backstore = "fileio"
+s.toml:1:1: storage_object[0].size: missing, a size such as "64M" is needed
+  hint: add size = "64M""#,
         ),
         (
             "[[storage_object]]\nname = \"a\"\nbackstore = \"fileio\"\nsiez = \"1M\"",
-            "s.toml:4:1: storage_object[0].siez: unknown key, did you mean \"size\"?",
+            r#"s.toml:4:1: storage_object[0].siez: unknown key, known here: name, backstore, size, nullio, mode, device, disk, device_parameters, delay, flakey, read_only, serial, vendor, product, revision, attributes, allow_unknown_attributes, alua_group
+  hint: did you mean "size"?"#,
         ),
         (
             "[[storage_object]]\nname = \"a\"\nbackstore = \"fileio\"\nsize = 0",
@@ -625,7 +757,8 @@ fn faults_between_storage_target_and_benchmarks_name_both_sides() {
         ),
         (
             TARGET.to_owned(),
-            "s.toml:4:37: target[0].tpg[0].luns[0].storage_object: there is no storage object \"disk0\", a [[storage_object]] of that name is needed",
+            r#"s.toml:4:37: target[0].tpg[0].luns[0].storage_object: there is no storage object "disk0", a [[storage_object]] of that name is needed
+  hint: such as storage_object = "disk0""#,
         ),
         (
             target("[{ lun = 0, storage_object = \"dsk0\" }]"),
@@ -639,16 +772,23 @@ fn faults_between_storage_target_and_benchmarks_name_both_sides() {
         ),
         (
             target("[]"),
-            "s.toml:8:8: target[0].tpg[0].luns: empty, at least one such as { lun = 0, storage_object = \"disk0\" } is needed",
+            r#"s.toml:8:8: target[0].tpg[0].luns: empty, at least one such as { lun = 0, storage_object = "disk0" } is needed
+  hint: such as luns = [{ lun = 0, storage_object = "disk0" }]"#,
         ),
         (
             target("[{ lun = 0 }]"),
-            "s.toml:8:9: target[0].tpg[0].luns[0].storage_object: missing, the name of one is needed",
+            r#"s.toml:8:9: target[0].tpg[0].luns[0].storage_object: missing, the name of one is needed
+  hint: add storage_object = "disk0""#,
         ),
-        (target("[0]"), "s.toml:8:9: target[0].tpg[0].luns[0]: 0 is an integer, a table is needed"),
+        (
+            target("[0]"),
+            r#"s.toml:8:9: target[0].tpg[0].luns[0]: 0 is an integer, a table is needed
+  hint: such as luns = [{ lun = 0, storage_object = "disk0" }]"#,
+        ),
         (
             format!("{DISK}[[target]]\nwwn = \"iqn.2024-05.org.example\""),
-            "s.toml:5:1: target[0].tpg: missing, a [[target.tpg]] is needed",
+            r#"s.toml:5:1: target[0].tpg: missing, a [[target.tpg]] is needed
+  hint: add [[target.tpg]] on a line of its own below the target, its keys below that"#,
         ),
         (
             format!("{DISK}{}", TARGET.replace("luns", "tag = 0\nluns")),
@@ -656,31 +796,38 @@ fn faults_between_storage_target_and_benchmarks_name_both_sides() {
         ),
         (
             bench("block_size = 1000"),
-            "s.toml:11:14: benchmark[0].block_size: 1000 bytes is not a multiple of 512",
+            r#"s.toml:11:14: benchmark[0].block_size: 1000 bytes is not a multiple of 512
+  hint: such as block_size = 4096"#,
         ),
         (
             bench("block_size = \"2M\""),
-            "s.toml:11:14: benchmark[0].block_size: 2M is out of range, 512 to 1M is allowed",
+            r#"s.toml:11:14: benchmark[0].block_size: 2M is out of range, 512 to 1M is allowed
+  hint: such as block_size = 4096"#,
         ),
         (
             bench("block_size = 0"),
-            "s.toml:11:14: benchmark[0].block_size: 0 is out of range, 512 to 1M is allowed",
+            r#"s.toml:11:14: benchmark[0].block_size: 0 is out of range, 512 to 1M is allowed
+  hint: such as block_size = 4096"#,
         ),
         (
             bench("queue_depth = 0"),
-            "s.toml:11:15: benchmark[0].queue_depth: 0 is out of range, a whole number from 1 to 1024 is needed",
+            r#"s.toml:11:15: benchmark[0].queue_depth: 0 is out of range, a whole number from 1 to 1024 is needed
+  hint: such as queue_depth = 32"#,
         ),
         (
             bench("region = \"65M\""),
-            "s.toml:11:10: benchmark[0].region: 65M is more than LUN 0 has, which is 64M",
+            r#"s.toml:11:10: benchmark[0].region: 65M is more than LUN 0 has, which is 64M
+  hint: region = "64M""#,
         ),
         (
             bench("region = 2048"),
-            "s.toml:11:10: benchmark[0].region: 2K is smaller than one block of 4K",
+            r#"s.toml:11:10: benchmark[0].region: 2K is smaller than one block of 4K
+  hint: region = "4K", or leave it out"#,
         ),
         (
             bench("lun = 4"),
-            "s.toml:11:7: benchmark[0].lun: \"iqn.2026-01.org.lunlab:initiator\" sees no LUN 4, only 0",
+            r#"s.toml:11:7: benchmark[0].lun: "iqn.2026-01.org.lunlab:initiator" sees no LUN 4, only 0
+  hint: leave it out for the lowest it sees, or add it to luns or mapped_luns"#,
         ),
     ] {
         told_wrong.extend(mismatch(&text, message));
@@ -701,7 +848,7 @@ fn what_could_not_be_read_causes_no_second_fault() {
     );
     assert_eq!(
         told(&text),
-        "s.toml:5:1: storage_object[0].extra: unknown key, known here: name, backstore, size, nullio, mode, device, disk, device_parameters, delay, flakey, read_only, serial, vendor, product, revision, attributes, allow_unknown_attributes, alua_group\n\
+        "s.toml:5:1: storage_object[0].extra: unknown key, known here: name, backstore, size, nullio, mode, device, disk, device_parameters, delay, flakey, read_only, serial, vendor, product, revision, attributes, allow_unknown_attributes, alua_group\n  hint: leave it out\n\
          s.toml:9:17: target[0].tpg[0].luns[0].lun: 256 is out of range, a whole number from 0 to 255 is needed\n  hint: such as lun = 0\n\
          s.toml:9:39: target[0].tpg[0].luns[0].storage_object: there is no storage object \"dsk0\", only \"disk0\"\n  \
          hint: did you mean \"disk0\"?"
@@ -709,9 +856,9 @@ fn what_could_not_be_read_causes_no_second_fault() {
     let text = "[[benchmark]]\nworkload = 1\n[[benchmark]]\nworkload = \"iscsi-randread\"\nblock_size = 3\n";
     assert_eq!(
         told(text),
-        "s.toml:2:12: benchmark[0].workload: 1 is an integer, one of iscsi-randread, hash, digest, pattern, host-command is needed\n\
-         s.toml:4:12: benchmark[1].workload: iscsi-randread needs a [[target]] with a LUN, there is no target\n\
-         s.toml:5:14: benchmark[1].block_size: 3 is out of range, 512 to 1M is allowed"
+        "s.toml:2:12: benchmark[0].workload: 1 is an integer, one of iscsi-randread, hash, digest, pattern, host-command is needed\n  hint: such as workload = \"iscsi-randread\"\n\
+         s.toml:4:12: benchmark[1].workload: iscsi-randread needs a [[target]] of iscsi with a LUN, there is none\n  hint: add a [[target]], or take the benchmark out\n\
+         s.toml:5:14: benchmark[1].block_size: 3 is out of range, 512 to 1M is allowed\n  hint: such as block_size = 4096"
     );
 }
 
@@ -723,9 +870,9 @@ fn a_spec_changed_by_the_command_line_is_checked_again() {
     spec.kernel.cmdline = "a\nb".into();
     assert_eq!(
         spec.check().unwrap_err().render("spec"),
-        "kernel.cmdline: \"a\\nb\" has '\\n', it must be one line of text\n\
-         machine.cpus: 99 is out of range, a whole number from 1 to 64 is needed\n\
-         machine.memory: 1M is out of range, 128M to 1T is allowed"
+        "kernel.cmdline: \"a\\nb\" has '\\n', it must be one line of text\n  hint: such as cmdline = \"loglevel=7\"\n\
+         machine.cpus: 99 is out of range, a whole number from 1 to 64 is needed\n  hint: such as cpus = 2\n\
+         machine.memory: 1M is out of range, 128M to 1T is allowed\n  hint: such as memory = \"1G\""
     );
 }
 

@@ -37,17 +37,17 @@ fn portals_are_refused_with_place_and_way_out() {
         ),
         (
             exported(r#"portals = ["192.168.1.1:3260", "127.0.0.1"]"#),
-            r#"s.toml:9:12: target[0].tpg[0].portals[0]: the guest has no 192.168.1.1, it has 127.0.0.0/8, ::1
+            r#"s.toml:9:12: target[0].tpg[0].portals[0]: 192.168.1.1:3260: the guest has no such address, it has 127.0.0.0/8, ::1
   hint: 127.0.0.1, or 0.0.0.0 for all it has"#,
         ),
         (
             exported(r#"portals = ["10.0.2.15:3260"]"#),
-            r#"s.toml:9:12: target[0].tpg[0].portals[0]: the guest has no 10.0.2.15, it has 127.0.0.0/8, ::1
+            r#"s.toml:9:12: target[0].tpg[0].portals[0]: 10.0.2.15:3260: the guest has no such address, it has 127.0.0.0/8, ::1
   hint: [network] mode = "user" gives it that address"#,
         ),
         (
             exported(r#"portals = ["[fe80::1]:3260"]"#),
-            r#"s.toml:9:12: target[0].tpg[0].portals[0]: the guest has no fe80::1, it has 127.0.0.0/8, ::1
+            r#"s.toml:9:12: target[0].tpg[0].portals[0]: [fe80::1]:3260: the guest has no such address, it has 127.0.0.0/8, ::1
   hint: 127.0.0.1, or 0.0.0.0 for all it has"#,
         ),
         (
@@ -63,7 +63,7 @@ wwn = "iqn.2024-05.org.example:one"
 luns = [{ lun = 0, storage_object = "disk0" }]
 portals = ["10.0.2.16"]"#
                 .to_owned(),
-            r#"s.toml:11:12: target[0].tpg[0].portals[0]: the guest has no 10.0.2.16, it has 127.0.0.0/8, ::1, 10.0.2.15
+            r#"s.toml:11:12: target[0].tpg[0].portals[0]: 10.0.2.16: the guest has no such address, it has 127.0.0.0/8, ::1, 10.0.2.15
   hint: 127.0.0.1, or 0.0.0.0 for all it has"#,
         ),
         (
@@ -134,7 +134,8 @@ portals = ["0.0.0.0:3260"]"#,
             r#"[network]
 mode = "tap""#
                 .to_owned(),
-            r#"s.toml:2:8: network.mode: "tap" is unknown, one of none, user is needed"#,
+            r#"s.toml:2:8: network.mode: "tap" is unknown, one of none, user is needed
+  hint: such as mode = "user""#,
         ),
     ]);
 }

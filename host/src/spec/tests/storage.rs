@@ -7,7 +7,7 @@ fn storage_objects_and_their_devices_are_refused_with_place_and_way_out() {
     refused(&[
         (
             object("fileio", "nullio = true"),
-            r#"s.toml:5:10: storage_object[0].nullio: is for ramdisk only, this is fileio
+            r#"s.toml:5:10: storage_object[0].nullio: true is for ramdisk only, this is fileio
   hint: leave it out"#,
         ),
         (
@@ -17,7 +17,8 @@ fn storage_objects_and_their_devices_are_refused_with_place_and_way_out() {
         ),
         (
             object("fileio", r#"mode = "direct""#),
-            r#"s.toml:5:8: storage_object[0].mode: "direct" is unknown, one of buffered, write-through, async is needed"#,
+            r#"s.toml:5:8: storage_object[0].mode: "direct" is unknown, one of buffered, write-through, async is needed
+  hint: such as mode = "buffered""#,
         ),
         (
             object(
@@ -25,42 +26,43 @@ fn storage_objects_and_their_devices_are_refused_with_place_and_way_out() {
                 r#"
 mode = "buffered""#,
             ),
-            r#"s.toml:6:8: storage_object[0].mode: is for fileio only, this is ramdisk
+            r#"s.toml:6:8: storage_object[0].mode: "buffered" is for fileio only, this is ramdisk
   hint: leave it out"#,
         ),
         (
             object("fileio", "read_only = true"),
-            r#"s.toml:5:13: storage_object[0].read_only: is for block only, this is fileio
+            r#"s.toml:5:13: storage_object[0].read_only: true is for block only, this is fileio
   hint: leave it out"#,
         ),
         (
             object("ramdisk", r#"device = "brd""#),
-            r#"s.toml:5:10: storage_object[0].device: is for block and fileio, a ramdisk has no device
-  hint: leave it out"#,
+            r#"s.toml:5:10: storage_object[0].device: "brd" is for block and fileio, a ramdisk has no device
+  hint: backstore = "block", or leave it out"#,
         ),
         (
             object("block", ""),
-            "s.toml:1:1: storage_object[0].device: missing, one of null_blk, brd, zram, loop, disk is needed",
+            r#"s.toml:1:1: storage_object[0].device: missing, one of null_blk, brd, zram, loop, disk is needed
+  hint: add device = "brd""#,
         ),
         (
             object("fileio", r#"disk = "x""#),
-            r#"s.toml:5:8: storage_object[0].disk: is for a device, there is none; device = "brd" is one
-  hint: leave it out"#,
+            r#"s.toml:5:8: storage_object[0].disk: "x" is for a device, there is none
+  hint: device = "disk""#,
         ),
         (
             object("ramdisk", r#"delay = { read = "1ms" }"#),
-            r#"s.toml:5:9: storage_object[0].delay: is for a device, there is none; device = "brd" is one
-  hint: leave it out"#,
+            r#"s.toml:5:9: storage_object[0].delay: this is for a device, there is none
+  hint: backstore = "block" and device = "brd" are a ramdisk with a device"#,
         ),
         (
             object("fileio", r#"flakey = { up = "1s", down = "1s" }"#),
-            r#"s.toml:5:10: storage_object[0].flakey: is for a device, there is none; device = "brd" is one
-  hint: leave it out"#,
+            r#"s.toml:5:10: storage_object[0].flakey: this is for a device, there is none
+  hint: device = "loop" puts a device under the file"#,
         ),
         (
             object("fileio", "device_parameters = { discard = true }"),
-            r#"s.toml:5:21: storage_object[0].device_parameters: is for a device, there is none; device = "brd" is one
-  hint: leave it out"#,
+            r#"s.toml:5:21: storage_object[0].device_parameters: this is for a device, there is none
+  hint: device = "loop" puts a device under the file"#,
         ),
         (
             object("block", r#"device = "nullblk""#),
@@ -73,8 +75,8 @@ mode = "buffered""#,
                 r#"device = "brd"
 disk = "x""#,
             ),
-            r#"s.toml:6:8: storage_object[0].disk: is for device = "disk", this is brd
-  hint: leave it out"#,
+            r#"s.toml:6:8: storage_object[0].disk: "x" is for device = "disk", this is brd
+  hint: device = "disk", or leave it out"#,
         ),
         (
             object(
@@ -82,8 +84,8 @@ disk = "x""#,
                 r#"device = "disk"
 disk = "x""#,
             ),
-            r#"s.toml:4:8: storage_object[0].size: is not for device = "disk", the disk has its own
-  hint: such as size = "64M"
+            r#"s.toml:4:8: storage_object[0].size: "64M" is not for device = "disk", the disk has a size of its own
+  hint: leave it out
 s.toml:6:8: storage_object[0].disk: there is no disk "x"
   hint: add a [[disk]] of that serial"#,
         ),
@@ -94,7 +96,8 @@ backstore = "block"
 
 device = "disk""#
                 .to_owned(),
-            "s.toml:1:1: storage_object[0].disk: missing, the serial of a [[disk]] is needed",
+            r#"s.toml:1:1: storage_object[0].disk: missing, the serial of a [[disk]] is needed
+  hint: add disk = "scratch0", the serial of a [[disk]]"#,
         ),
         (
             r#"[[storage_object]]
@@ -194,7 +197,8 @@ device = "brd""#,
                 r#"device = "null_blk"
 device_parameters = { memory_bakced = true }"#,
             ),
-            r#"s.toml:6:23: storage_object[0].device_parameters.memory_bakced: unknown key, did you mean "memory_backed"?"#,
+            r#"s.toml:6:23: storage_object[0].device_parameters.memory_bakced: unknown key, known here: memory_backed, blocksize, queue_mode, submit_queues, irqmode, completion_nsec, hw_queue_depth, max_sectors, blocking, discard, mbps, cache_size, no_sched
+  hint: did you mean "memory_backed"?"#,
         ),
         (
             object(
@@ -202,7 +206,8 @@ device_parameters = { memory_bakced = true }"#,
                 r#"device = "brd"
 device_parameters = { x = 1 }"#,
             ),
-            "s.toml:6:23: storage_object[0].device_parameters.x: unknown key, brd takes none",
+            r#"s.toml:6:23: storage_object[0].device_parameters.x: unknown key, brd takes none
+  hint: leave it out"#,
         ),
         (
             object(
@@ -210,7 +215,8 @@ device_parameters = { x = 1 }"#,
                 r#"device = "loop"
 device_parameters = { zzzzzzzz = 1 }"#,
             ),
-            "s.toml:6:23: storage_object[0].device_parameters.zzzzzzzz: unknown key, known here: direct_io, block_size",
+            r#"s.toml:6:23: storage_object[0].device_parameters.zzzzzzzz: unknown key, known here: direct_io, block_size
+  hint: leave it out"#,
         ),
         (
             object(
@@ -236,7 +242,7 @@ device_parameters = { blocksize = 513 }"#,
                 r#"device = "null_blk"
 device_parameters = { discard = true }"#,
             ),
-            r#"s.toml:6:33: storage_object[0].device_parameters.discard: null_blk has that only when it is memory_backed, and ignores it
+            r#"s.toml:6:33: storage_object[0].device_parameters.discard: 1 is ignored by a null_blk that is not memory_backed
   hint: memory_backed = true"#,
         ),
         (
@@ -245,7 +251,8 @@ device_parameters = { discard = true }"#,
                 r#"device = "null_blk"
 device_parameters = [1]"#,
             ),
-            "s.toml:6:21: storage_object[0].device_parameters: this is a list, a table such as { name = 1 } is needed",
+            r#"s.toml:6:21: storage_object[0].device_parameters: this is a list, a table of names and values is needed
+  hint: such as device_parameters = { memory_backed = true }"#,
         ),
         (
             object(
@@ -253,7 +260,8 @@ device_parameters = [1]"#,
                 r#"device = "null_blk"
 device_parameters = { mbps = 1.5 }"#,
             ),
-            "s.toml:6:30: storage_object[0].device_parameters.mbps: 1.5 is a float, true or false, a whole number or a string is needed",
+            r#"s.toml:6:30: storage_object[0].device_parameters.mbps: 1.5 is a float, true or false, a whole number or a string is needed
+  hint: such as device_parameters = { memory_backed = true }"#,
         ),
         (
             object(
@@ -261,7 +269,8 @@ device_parameters = { mbps = 1.5 }"#,
                 r#"device = "zram"
 device_parameters = { comp_algorithm = "a b" }"#,
             ),
-            r#"s.toml:6:40: storage_object[0].device_parameters.comp_algorithm: "a b" is not an algorithm, those are such as lzo-rle and zstd"#,
+            r#"s.toml:6:40: storage_object[0].device_parameters.comp_algorithm: "a b" is not an algorithm, those are such as lzo-rle and zstd
+  hint: such as comp_algorithm = "zstd""#,
         ),
         (
             object(
@@ -269,7 +278,8 @@ device_parameters = { comp_algorithm = "a b" }"#,
                 r#"device = "brd"
 delay = {}"#,
             ),
-            r#"s.toml:6:9: storage_object[0].delay.read: missing, read, write or both, such as read = "10ms", is needed"#,
+            r#"s.toml:6:9: storage_object[0].delay.read: missing, read, write or both, such as read = "10ms", is needed
+  hint: add read = "10ms""#,
         ),
         (
             object(
@@ -286,8 +296,8 @@ delay = { read = "2m" }"#,
                 r#"device = "brd"
 delay = { read = 5 }"#,
             ),
-            r#"s.toml:6:18: storage_object[0].delay.read: 5 has no unit, a duration is a whole number with ms, s, m or h
-  hint: such as read = "10ms""#,
+            r#"s.toml:6:18: storage_object[0].delay.read: 5 has no unit, a duration is a whole number of ms, s, m or h
+  hint: did you mean "5s"?"#,
         ),
         (
             object(
@@ -295,7 +305,8 @@ delay = { read = 5 }"#,
                 r#"device = "brd"
 flakey = { up = "10s" }"#,
             ),
-            r#"s.toml:6:10: storage_object[0].flakey.down: missing, a duration such as "1s" is needed"#,
+            r#"s.toml:6:10: storage_object[0].flakey.down: missing, a duration such as "1s" is needed
+  hint: add down = "1s""#,
         ),
         (
             object(
@@ -314,7 +325,8 @@ s.toml:6:34: storage_object[0].flakey.down: 0ms is out of range, 1s to 1h is all
                 r#"device = "brd"
 flakey = { up = "1s", down = "1s", drop_writes = true, error_writes = true }"#,
             ),
-            "s.toml:6:50: storage_object[0].flakey.drop_writes: writes cannot be dropped and fail as well, choose one of the two",
+            r#"s.toml:6:50: storage_object[0].flakey.drop_writes: true, and error_writes as well: writes are dropped or fail, one of the two
+  hint: leave one of them out"#,
         ),
         (
             object("fileio", r#"serial = "xyz""#),
@@ -323,7 +335,7 @@ flakey = { up = "1s", down = "1s", drop_writes = true, error_writes = true }"#,
         ),
         (
             object("fileio", r#"serial = """#),
-            r#"s.toml:5:10: storage_object[0].serial: unit serial "": has no hexadecimal digit, which would give the same identifier to every device
+            r#"s.toml:5:10: storage_object[0].serial: unit serial "": is empty
   hint: a UUID is a good serial"#,
         ),
         (
@@ -336,7 +348,7 @@ flakey = { up = "1s", down = "1s", drop_writes = true, error_writes = true }"#,
                 "fileio",
                 r#"serial = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa""#,
             ),
-            r#"s.toml:5:10: storage_object[0].serial: unit serial "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa": is 253 bytes, limit 252
+            r#"s.toml:5:10: storage_object[0].serial: unit serial "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"…: is 253 bytes, limit 252
   hint: a UUID is a good serial"#,
         ),
         (
@@ -354,7 +366,7 @@ backstore = "fileio"
 size = "64M"
 serial = "5ECA2313028D435C913153A5Affffff""#,
             ),
-            r#"s.toml:10:10: storage_object[1].serial: its first 25 hexadecimal digits, 5eca2313028d435c913153a5a, are those of another, and initiators see no more (storage_object[0].serial, line 5)
+            r#"s.toml:10:10: storage_object[1].serial: the first 25 hexadecimal digits of "5ECA2313028D435C913153A5Affffff", 5eca2313028d435c913153a5a, are those of another, and initiators see no more (storage_object[0].serial, line 5)
   hint: take a UUID, or leave it out and one is drawn"#,
         ),
         (

@@ -411,7 +411,14 @@ fn secrets_come_from_files_of_the_users_own() {
                 path.display()
             ),
         ),
-        (b"canary-\xffcanary", 0o600, format!("the secret in {shown} is not text")),
+        (
+            b"canary-\xffcanary",
+            0o600,
+            format!(
+                "the secret in {shown} is not text\n  hint: umask 077; openssl rand -hex 16 > {}",
+                path.display()
+            ),
+        ),
         (
             b"canary-canary\n\n",
             0o600,
@@ -432,7 +439,7 @@ fn secrets_come_from_files_of_the_users_own() {
     }
     std::fs::create_dir(&path).unwrap();
     let told = Spec::parse(&text, base).unwrap_err().render("s.toml");
-    assert_eq!(told, format!("{at}{shown} is not a regular file"));
+    assert!(told.starts_with(&format!("{at}{shown} is not a regular file\n  hint: umask 077")));
 }
 
 #[test]
@@ -456,14 +463,43 @@ fn images_say_how_large_they_are() {
     };
     let spec = parse("image = \"disk.qcow2\"\nformat = \"qcow2\"\nsnapshot = true").unwrap();
     assert_eq!(spec.disks[0].size, 5 << 30);
-    assert_eq!(parse("image = \"disk.raw\"").unwrap().disks[0].size, 3 << 20);
+    write("whole.raw", b"", 3 << 20);
+    assert_eq!(parse("image = \"whole.raw\"").unwrap().disks[0].size, 3 << 20);
+    assert_eq!(
+        parse("image = \"disk.raw\"").unwrap_err(),
+        format!(
+            "s.toml:3:9: disk[0].image: \"disk.raw\": its 3145828 bytes are no whole sectors of \
+             512\n  hint: truncate -s 3146240 {}/disk.raw",
+            directory.path().display()
+        )
+    );
     assert_eq!(
         parse("image = \"disk.raw\"\nformat = \"qcow2\"").unwrap_err(),
-        "s.toml:3:9: disk[0].image: disk.raw: this is no qcow2 image\n  hint: format = \"raw\""
+        "s.toml:3:9: disk[0].image: \"disk.raw\": this is no qcow2 image\n  hint: format = \"raw\""
     );
     assert_eq!(
         parse("image = \"disk.qcow2\"").unwrap_err(),
-        "s.toml:3:9: disk[0].image: 64K is out of range, 1M to 16T is allowed"
+        "s.toml:3:9: disk[0].image: 64K is out of range, 1M to 16T is allowed\n  hint: such as \
+         image = \"disk.img\""
+    );
+}
+
+#[test]
+fn an_image_is_used_once_whatever_it_is_called() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, link) = (directory.path().join("a.raw"), directory.path().join("b.raw"));
+    std::fs::File::create(&file).unwrap().set_len(1 << 20).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let base = Base { directory: directory.path(), home: None, environment: |_| None };
+    let disk = |serial: &str, image: &str| {
+        format!("[[disk]]\nserial = \"{serial}\"\nimage = \"{image}\"\n")
+    };
+    assert!(Spec::parse(&disk("one", "a.raw"), base).is_ok());
+    let text = disk("one", "a.raw") + &disk("two", "b.raw");
+    assert_eq!(
+        Spec::parse(&text, base).unwrap_err().render("s.toml"),
+        "s.toml:6:9: disk[1].image: \"b.raw\" is the image of another disk already \
+         (disk[0].image, line 3)\n  hint: take a copy, or a disk with two LUNs"
     );
 }
 

@@ -102,7 +102,7 @@ wwn = "iqn.2024-05.org:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 [[target.tpg]]
 luns = [{ lun = 0, storage_object = "disk0" }]"#,
             ),
-            r#"s.toml:6:7: target[0].wwn: iSCSI name "iqn.2024-05.org:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx": is 224 bytes, limit 223
+            r#"s.toml:6:7: target[0].wwn: iSCSI name "iqn.2024-05.org:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"…: is 224 bytes, limit 223
   hint: a name looks like iqn.2015-04.org.example:disk0"#,
         ),
         (
@@ -207,7 +207,8 @@ luns = [{ lun = 0, storage_object = "disk0" }]"#,
 wwn = "iqn.2024-05.org.example"
 tpg = []"#,
             ),
-            "s.toml:7:7: target[0].tpg: empty, a [[target.tpg]] is needed",
+            r#"s.toml:7:7: target[0].tpg: empty, a [[target.tpg]] is needed
+  hint: such as [[target.tpg]] on a line of its own below the target, its keys below that"#,
         ),
         (
             with_disk0(
@@ -217,7 +218,7 @@ nexus = "naa.5001405000000002"
 [[target.tpg]]
 luns = [{ lun = 0, storage_object = "disk0" }]"#,
             ),
-            r#"s.toml:7:9: target[0].nexus: is for loopback only, this target is of iscsi
+            r#"s.toml:7:9: target[0].nexus: "naa.5001405000000002" is for loopback only, this target is of iscsi
   hint: leave it out"#,
         ),
         (
@@ -250,7 +251,8 @@ fabric = "vhost"
 [[target.tpg]]
 luns = [{ lun = 0, storage_object = "disk0" }]"#,
             ),
-            r#"s.toml:7:10: target[0].fabric: "vhost" is unknown, one of iscsi, loopback is needed"#,
+            r#"s.toml:7:10: target[0].fabric: "vhost" is unknown, one of iscsi, loopback is needed
+  hint: such as fabric = "iscsi""#,
         ),
         (
             with_disk0(
@@ -308,11 +310,11 @@ portals = ["127.0.0.1"]
 parameters = {}
 enable = true"#,
             ),
-            r#"s.toml:10:11: target[0].tpg[0].portals: is for iscsi only, this target is of loopback
+            r#"s.toml:10:11: target[0].tpg[0].portals: this is for iscsi only, this target is of loopback
   hint: leave it out
-s.toml:11:14: target[0].tpg[0].parameters: is for iscsi only, this target is of loopback
+s.toml:11:14: target[0].tpg[0].parameters: this is for iscsi only, this target is of loopback
   hint: leave it out
-s.toml:12:10: target[0].tpg[0].enable: is for iscsi only, this target is of loopback
+s.toml:12:10: target[0].tpg[0].enable: true is for iscsi only, this target is of loopback
   hint: leave it out"#,
         ),
         (
@@ -325,7 +327,7 @@ luns = [{ lun = 0, storage_object = "disk0" }]
 [[target.tpg.acl]]
 initiator = "iqn.2024-05.org""#,
             ),
-            r#"s.toml:10:1: target[0].tpg[0].acl: is for iscsi only, this target is of loopback
+            r#"s.toml:10:1: target[0].tpg[0].acl: this is for iscsi only, this target is of loopback
   hint: leave it out"#,
         ),
         (
@@ -337,8 +339,8 @@ wwn = "naa.5001405000000001"
 luns = [{ lun = 0, storage_object = "disk0" }]
 attributes = { authentication = 0 }"#,
             ),
-            r#"s.toml:10:16: target[0].tpg[0].attributes.authentication: unknown attribute
-  hint: if this kernel has it: allow_unknown_attributes = true beside it"#,
+            r#"s.toml:10:16: target[0].tpg[0].attributes.authentication: unknown here, docs/spec.md lists those lunlab knows
+  hint: it is an attribute of targets of the fabric iscsi"#,
         ),
         (
             with_disk0(
@@ -361,7 +363,7 @@ cmd_completion_affinity = 0
 [[target.tpg]]
 luns = [{ lun = 0, storage_object = "disk0" }]"#,
             ),
-            r#"s.toml:8:27: target[0].cmd_completion_affinity: is for iscsi only, this target is of loopback
+            r#"s.toml:8:27: target[0].cmd_completion_affinity: 0 is for iscsi only, this target is of loopback
   hint: leave it out"#,
         ),
         (
@@ -400,7 +402,8 @@ wwn = "iqn.2024-05.org.example:one"
 [[target.tpg]]
 luns = [{ lun = 0, storage_object = "disk0" }]"#
                 .to_owned(),
-            r#"s.toml:4:37: target[0].tpg[0].luns[0].storage_object: there is no storage object "disk0", a [[storage_object]] of that name is needed"#,
+            r#"s.toml:4:37: target[0].tpg[0].luns[0].storage_object: there is no storage object "disk0", a [[storage_object]] of that name is needed
+  hint: such as storage_object = "disk0""#,
         ),
         (
             with_disk0(
@@ -409,18 +412,20 @@ wwn = "iqn.2024-05.org.example:one"
 [[target.tpg]]
 luns = [{ lun = 0, storage_object = "disk0" }, 7]"#,
             ),
-            r#"s.toml:8:48: target[0].tpg[0].luns[1]: 7 is an integer, a table is needed"#,
+            r#"s.toml:8:48: target[0].tpg[0].luns[1]: 7 is an integer, a table is needed
+  hint: such as luns = [{ lun = 0, storage_object = "disk0" }]"#,
         ),
         (
             exported(r#"demo_mode = "on""#),
-            r#"s.toml:9:13: target[0].tpg[0].demo_mode: "on" is unknown, one of writable, read-only, off is needed"#,
+            r#"s.toml:9:13: target[0].tpg[0].demo_mode: "on" is unknown, one of writable, read-only, off is needed
+  hint: such as demo_mode = "read-only""#,
         ),
         (
             exported(
                 r#"demo_mode = "off"
 attributes = { generate_node_acls = 1 }"#,
             ),
-            r#"s.toml:10:14: target[0].tpg[0].attributes.generate_node_acls: contradicts demo_mode = "off", which sets it
+            r#"s.toml:10:37: target[0].tpg[0].attributes.generate_node_acls: 1 contradicts demo_mode = "off", which sets it
   hint: leave the attribute out"#,
         ),
         (
@@ -428,7 +433,7 @@ attributes = { generate_node_acls = 1 }"#,
                 r#"demo_mode = "writable"
 attributes = { demo_mode_write_protect = 1 }"#,
             ),
-            r#"s.toml:10:14: target[0].tpg[0].attributes.demo_mode_write_protect: contradicts demo_mode = "writable", which sets it
+            r#"s.toml:10:42: target[0].tpg[0].attributes.demo_mode_write_protect: 1 contradicts demo_mode = "writable", which sets it
   hint: leave the attribute out"#,
         ),
     ]);
