@@ -49,12 +49,12 @@ fn check_numbers(job: &Check) -> Result<(), Failure> {
 }
 
 /// Connects, logs in, and reports when that was.
-pub(super) fn log_in<'a>(
+pub(super) fn log_in(
     library: &Library,
-    target: &'a Endpoint,
-    limits: &'a Limits,
+    target: &Endpoint,
+    limits: &Limits,
     reporter: &mut Reporter,
-) -> Result<Link<'a>, Failure> {
+) -> Result<Link, Failure> {
     let link = Link::to_target(library, target, limits)?;
     reporter.logged_in(link.connected, link.logged_in)?;
     Ok(link)
@@ -110,7 +110,7 @@ fn parse_portal(portal: &str) -> Option<(SocketAddr, Option<u16>)> {
 }
 
 /// LUN 0 answers REPORT LUNS also where it is no logical unit (SPC-4 6.33).
-fn list(link: &mut Link<'_>, expected: &[ExpectedLun]) -> Result<(), Failure> {
+fn list(link: &mut Link, expected: &[ExpectedLun]) -> Result<(), Failure> {
     let len = scsi::report_luns_len(expected.len());
     let data = insist(link, 0, "REPORT LUNS", &scsi::report_luns(len), number(len))?;
     let mut listed = scsi::parse_luns(&data);
@@ -140,7 +140,7 @@ fn compare_lists(listed: &[u16], expected: &[ExpectedLun]) -> Result<(), Failure
 }
 
 fn check_lun(
-    link: &mut Link<'_>,
+    link: &mut Link,
     job: &Check,
     expected: &ExpectedLun,
     seed: u64,
@@ -182,7 +182,7 @@ fn same(lun: u16, what: &str, expected: String, found: String) -> Result<(), Fai
 }
 
 /// A LUN in an ALUA state without access says who it is, and that it is not ready.
-fn check_not_ready(link: &mut Link<'_>, lun: u16, reporter: &mut Reporter) -> Result<(), Failure> {
+fn check_not_ready(link: &mut Link, lun: u16, reporter: &mut Reporter) -> Result<(), Failure> {
     identify(link, lun)?;
     match insist(link, lun, "TEST UNIT READY", &scsi::test_unit_ready(), 0) {
         Ok(_) => same(lun, "access", "not ready".to_owned(), "ready".to_owned()),
@@ -195,7 +195,7 @@ fn check_not_ready(link: &mut Link<'_>, lun: u16, reporter: &mut Reporter) -> Re
 }
 
 fn write_and_read_back(
-    link: &mut Link<'_>,
+    link: &mut Link,
     stamping: Stamping,
     lbas: &[u64],
     uncompared: Option<Uncompared>,
@@ -214,7 +214,7 @@ fn write_and_read_back(
 
 /// Waits until a LUN is ready, and reports who answers there and how big it is.
 pub(super) fn prepare_lun(
-    link: &mut Link<'_>,
+    link: &mut Link,
     lun: u16,
     reporter: &mut Reporter,
 ) -> Result<Capacity, Failure> {
@@ -232,7 +232,7 @@ pub(super) fn prepare_lun(
 }
 
 /// INQUIRY comes first: it is answered also where there is no logical unit, and says so.
-fn identify(link: &mut Link<'_>, lun: u16) -> Result<Identity, Failure> {
+fn identify(link: &mut Link, lun: u16) -> Result<Identity, Failure> {
     let data = insist(link, lun, "INQUIRY", &scsi::inquiry(), usize::from(scsi::INQUIRY_LEN))?;
     Identity::parse(&data).map_err(|cause| {
         Failure::new(FailureKind::Lun, format!("identify LUN {lun}"), cause.to_string())
@@ -241,7 +241,7 @@ fn identify(link: &mut Link<'_>, lun: u16) -> Result<Identity, Failure> {
 
 /// A fresh session is told of power-on and the like: one unit attention for each command it sends.
 fn insist(
-    link: &mut Link<'_>,
+    link: &mut Link,
     lun: u16,
     name: &str,
     command: &Command,
@@ -257,20 +257,20 @@ fn insist(
     }
 }
 
-fn read_capacity(link: &mut Link<'_>, lun: u16) -> Result<Capacity, Failure> {
+fn read_capacity(link: &mut Link, lun: u16) -> Result<Capacity, Failure> {
     let len = usize::from(scsi::CAPACITY_LEN);
     let name = "READ CAPACITY (16)";
     let data = link.execute(lun, name, &scsi::read_capacity(), len)?;
     Capacity::parse(&data).ok_or_else(|| senseless(lun, name))
 }
 
-fn read_serial(link: &mut Link<'_>, lun: u16) -> Result<String, Failure> {
+fn read_serial(link: &mut Link, lun: u16) -> Result<String, Failure> {
     let (name, len) = ("INQUIRY for the serial number", usize::from(scsi::SERIAL_LEN));
     let data = link.execute(lun, name, &scsi::inquiry_serial(), len)?;
     scsi::parse_serial(&data).ok_or_else(|| senseless(lun, name))
 }
 
-fn read_write_protection(link: &mut Link<'_>, lun: u16) -> Result<bool, Failure> {
+fn read_write_protection(link: &mut Link, lun: u16) -> Result<bool, Failure> {
     let (name, len) = ("MODE SENSE (6)", usize::from(scsi::MODE_SENSE_LEN));
     let data = link.execute(lun, name, &scsi::mode_sense(), len)?;
     scsi::parse_write_protection(&data).ok_or_else(|| senseless(lun, name))

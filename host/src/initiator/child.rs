@@ -8,6 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::ffi::{LIBRARY_NAMES, Library};
 use super::job::{Failure, FailureKind, Job, Report, millis, read_message, to_line};
+use super::link::Link;
 use super::parent::Loaded;
 use super::{check, randread};
 
@@ -42,12 +43,12 @@ fn serve(reporter: &mut Reporter) -> Result<Option<FailureKind>, Failure> {
     let Loaded { library: path, data_digest } = library.loaded();
     reporter.send(&Report::Ready { library: path, data_digest })?;
     let mut stdin = BufReader::new(io::stdin().lock());
-    let mut failed = None;
+    let (mut failed, mut session) = (None, None);
     loop {
         let job = read_message::<Job>(&mut stdin)
             .map_err(|error| Failure::new(FailureKind::Usage, "read a job", error.to_string()))?;
         let Some(job) = job else { return Ok(failed) };
-        failed = run(&library, &job, reporter)?.or(failed);
+        failed = run(&library, &job, &mut session, reporter)?.or(failed);
     }
 }
 
@@ -58,17 +59,22 @@ fn load(names: &[&str]) -> Result<Library, Failure> {
     })
 }
 
-/// Runs one job; an error is the end of the child, not only of the job.
+/// Ends the session that the job before let stay, and runs one job; an error is the end of the child, not only of the job.
 fn run(
     library: &Library,
     job: &Job,
+    session: &mut Option<Link>,
     reporter: &mut Reporter,
 ) -> Result<Option<FailureKind>, Failure> {
     reporter.job_started = Instant::now();
-    let result = match job {
+    let ready = session.take().map_or(Ok(()), Link::logout);
+    let result = ready.and_then(|()| match job {
         Job::Check(check) => check::run(library, check, reporter),
-        Job::Randread(randread) => randread::run(library, randread, reporter),
-    };
+        Job::Randread(randread) => {
+            randread::run(library, randread, reporter).map(|link| *session = link)
+        }
+        Job::LogOut => Ok(()),
+    });
     match result {
         Ok(()) => reporter.send(&Report::Done { ms: reporter.ms() }).map(|()| None),
         Err(failure) if failure.kind == FailureKind::Stopped => Err(failure),

@@ -24,16 +24,19 @@ pub enum Job {
     Check(Check),
     /// Verified random reads at a queue depth.
     Randread(Randread),
+    /// Nothing: what the job before let stay ends.
+    LogOut,
 }
 
 impl Job {
     /// Every secret it carries.
     fn secrets(&self) -> Vec<Secret> {
         let (target, discovery) = match self {
-            Self::Check(check) => (&check.target, check.discovery_chap.as_ref()),
-            Self::Randread(randread) => (&randread.target, None),
+            Self::Check(check) => (check.target.chap.as_ref(), check.discovery_chap.as_ref()),
+            Self::Randread(randread) => (randread.target.chap.as_ref(), None),
+            Self::LogOut => (None, None),
         };
-        let all = target.chap.iter().chain(discovery);
+        let all = target.into_iter().chain(discovery);
         all.flat_map(Chap::secrets).cloned().collect()
     }
 }
@@ -115,6 +118,9 @@ pub struct Randread {
     /// Seed of the addresses and of the stamps; drawn when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// Whether the session stays until the next job, for the target's side of it to be looked at.
+    #[serde(default)]
+    pub stay: bool,
     /// How long each phase may take.
     #[serde(default)]
     pub limits: Limits,
@@ -652,8 +658,10 @@ mod tests {
                 samples: 10,
                 region_bytes: Some(1 << 40),
                 seed: None,
+                stay: true,
                 limits,
             }),
+            Job::LogOut,
         ]);
     }
 

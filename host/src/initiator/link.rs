@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,12 +17,12 @@ use super::login_status;
 use super::scsi::Command;
 
 /// A session that is logged in.
-pub(super) struct Link<'a> {
+pub(super) struct Link {
     session: Session,
     /// The library's words once the connection is gone.
     lost: Option<String>,
-    target: &'a Endpoint,
-    limits: &'a Limits,
+    portal: SocketAddr,
+    limits: Limits,
     /// When the portal accepted the connection.
     pub(super) connected: Instant,
     /// When the login was through.
@@ -117,12 +118,12 @@ fn refused_login(wait: &Wait<'_>, refusal: Refusal, chap: Option<&Chap>) -> Fail
     failure
 }
 
-impl<'a> Link<'a> {
+impl Link {
     /// Connects and logs in to the target.
     pub(super) fn to_target(
         library: &Library,
-        target: &'a Endpoint,
-        limits: &'a Limits,
+        target: &Endpoint,
+        limits: &Limits,
     ) -> Result<Self, Failure> {
         target.check()?;
         library.loaded().offers(target.data_digest)?;
@@ -140,9 +141,9 @@ impl<'a> Link<'a> {
     /// Connects and logs in for discovery, whose credentials are its own.
     pub(super) fn for_discovery(
         library: &Library,
-        target: &'a Endpoint,
+        target: &Endpoint,
         chap: Option<&Chap>,
-        limits: &'a Limits,
+        limits: &Limits,
     ) -> Result<Self, Failure> {
         let attempted = format!("log in for discovery at {}", target.portal);
         let terms = Terms {
@@ -157,26 +158,27 @@ impl<'a> Link<'a> {
 
     fn open(
         library: &Library,
-        target: &'a Endpoint,
-        limits: &'a Limits,
+        target: &Endpoint,
+        limits: &Limits,
         terms: &Terms<'_>,
         attempted: &str,
     ) -> Result<Self, Failure> {
         let session = Session::new(library, terms)
             .map_err(|cause| Failure::new(FailureKind::Usage, attempted, cause))?;
         let now = Instant::now();
-        let mut link = Self { session, lost: None, target, limits, connected: now, logged_in: now };
+        let (portal, limits) = (target.portal, *limits);
+        let mut link = Self { session, lost: None, portal, limits, connected: now, logged_in: now };
         link.connect()?;
         link.login(attempted, terms.chap)?;
         Ok(link)
     }
 
     fn connect(&mut self) -> Result<(), Failure> {
-        let attempted = format!("connect to {}", self.target.portal);
+        let attempted = format!("connect to {}", self.portal);
         let awaited = "the portal to accept the connection";
         let kind = FailureKind::Connection;
         let wait = Wait::new(self.limits.connect_ms, kind, &attempted, awaited);
-        self.session.connect(self.target.portal).map_err(|cause| wait.failure(cause))?;
+        self.session.connect(self.portal).map_err(|cause| wait.failure(cause))?;
         let outcome = self.until(&wait, |event| match event {
             Event::Connected(outcome) => Some(outcome),
             _ => None,
@@ -199,7 +201,7 @@ impl<'a> Link<'a> {
 
     /// What SendTargets lists.
     pub(super) fn discover(&mut self) -> Result<Vec<DiscoveredTarget>, Failure> {
-        let attempted = format!("discover targets at {}", self.target.portal);
+        let attempted = format!("discover targets at {}", self.portal);
         let awaited = "the answer to SendTargets";
         let kind = FailureKind::Discovery;
         let wait = Wait::new(self.limits.discovery_ms, kind, &attempted, awaited);
@@ -213,7 +215,7 @@ impl<'a> Link<'a> {
 
     /// Ends the session as the protocol has it.
     pub(super) fn logout(mut self) -> Result<(), Failure> {
-        let attempted = format!("log out from {}", self.target.portal);
+        let attempted = format!("log out from {}", self.portal);
         let awaited = "the answer to the logout";
         let kind = FailureKind::Connection;
         let wait = Wait::new(self.limits.logout_ms, kind, &attempted, awaited);

@@ -33,6 +33,9 @@
 //! A job is also the only way a secret takes: it is on no command line and in no environment, and
 //! whatever shows a job, or words a failure, shows `***` in its place.
 //!
+//! A session that is to `stay` after its reads, for the target's side of it to be looked at, ends with
+//! the next job; `{"job":"log_out"}` does nothing else.
+//!
 //! Optional keys, their defaults and units are with the fields of [`Check`], [`Randread`] and [`Limits`].
 //! (Wrapped here; a line is a line.)
 

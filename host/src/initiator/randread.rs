@@ -28,11 +28,12 @@ const BUFFERS_MAX: u64 = 256 << 20;
 const SAMPLES_MAX: u32 = 1000;
 const SECONDS_MAX: f64 = 86_400.0;
 
+/// Gives the session back where the job has it stay.
 pub(super) fn run(
     library: &Library,
     job: &Randread,
     reporter: &mut Reporter,
-) -> Result<(), Failure> {
+) -> Result<Option<Link>, Failure> {
     check_numbers(job).map_err(usage)?;
     let mut link = log_in(library, &job.target, &job.limits, reporter)?;
     let capacity = prepare_lun(&mut link, job.lun, reporter)?;
@@ -48,7 +49,7 @@ pub(super) fn run(
         }
     }
     measure(&mut link, job, stamping, region, seed, reporter)?;
-    link.logout()
+    if job.stay { Ok(Some(link)) } else { link.logout().map(|()| None) }
 }
 
 fn usage(cause: String) -> Failure {
@@ -113,7 +114,7 @@ impl Region {
 }
 
 fn stamp_region(
-    link: &mut Link<'_>,
+    link: &mut Link,
     stamping: Stamping,
     region: Region,
     reporter: &mut Reporter,
@@ -128,7 +129,7 @@ fn stamp_region(
 }
 
 fn measure(
-    link: &mut Link<'_>,
+    link: &mut Link,
     job: &Randread,
     stamping: Stamping,
     region: Region,

@@ -256,6 +256,10 @@ pub struct Benchmark {
     /// By how much each of LIO's counters went up meanwhile, by path below the configfs root; null where they were not read.
     #[serde(default)]
     pub statistics: Option<BTreeMap<String, u64>>,
+    /// What initiators with an ACL had agreed on with the target in the end, by path below the configfs root; null where
+    /// it was not read.
+    #[serde(default)]
+    pub negotiated: Option<BTreeMap<String, String>>,
     /// What went wrong; a benchmark with errors has no result to rely on.
     pub errors: Vec<String>,
     /// Why it could not run here; null when it could.

@@ -159,6 +159,8 @@ pub fn randread(
         samples: SAMPLES,
         region_bytes: Some(spec.region_bytes(asked)),
         seed: None,
+        // The kernel counts a session's PDUs for as long as it is there.
+        stay: true,
         limits: Limits::default(),
     })
 }

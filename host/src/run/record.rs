@@ -326,6 +326,7 @@ impl Record {
         for (n, benchmark) in self.benchmarks.iter_mut().enumerate() {
             summarise(benchmark);
             benchmark.statistics = self.counters.get(&n).map(Readings::differences);
+            benchmark.negotiated = self.counters.get(&n).map(Readings::negotiated);
         }
         self.evaluate_checks(spec);
         if self.kmsg.lost > 0 {

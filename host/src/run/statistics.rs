@@ -1,11 +1,11 @@
-//! LIO's own counters, before and after each benchmark. Pure.
+//! LIO's own counters, before and after each benchmark, and what its session negotiated. Pure.
 
 use crate::target::Provisioning;
 use configfs_rs::plan::Step;
 use std::collections::BTreeMap;
 
 /// Counters worth a difference; the kernel never resets them (target_core_stat.c, iscsi_target_stat.c).
-const COUNTERS: [&str; 30] = [
+const COUNTERS: [&str; 32] = [
     "num_cmds",
     "hs_num_cmds",
     "read_mbytes",
@@ -28,6 +28,8 @@ const COUNTERS: [&str; 30] = [
     "digest_errors",
     "cxn_errors",
     "format_errors",
+    "fail_sess",
+    "login_fails",
     "accepts",
     "other_fails",
     "redirects",
@@ -38,7 +40,10 @@ const COUNTERS: [&str; 30] = [
     "abnormal_logouts",
 ];
 
-/// The groups of configfs that hold counters of what was provisioned.
+/// What a known initiator has while it is logged in, counted from its login.
+const SESSION: &str = "/iscsi_sess_stats/";
+
+/// The groups of configfs that hold counters of what was provisioned, or what is negotiated.
 #[must_use]
 pub fn groups(provisioning: &Provisioning) -> Vec<String> {
     let mut groups = Vec::new();
@@ -51,38 +56,66 @@ pub fn groups(provisioning: &Provisioning) -> Vec<String> {
             ["target", _, _, _, "lun", _] | ["target", _, _, _, "acls", _, _] => {
                 groups.push(format!("{path}/statistics"));
             }
-            ["target", _, _, _, "acls", _] => groups.push(format!("{path}/fabric_statistics")),
+            ["target", _, _, _, "acls", _] => {
+                groups
+                    .extend(["fabric_statistics", "param"].map(|group| format!("{path}/{group}")));
+            }
             _ => {}
         }
     }
     groups
 }
 
-/// What the counters were before a benchmark and after it.
+/// What the counters were before a benchmark and after it; none for one that was there and had no
+/// session to count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Readings {
-    before: BTreeMap<String, u64>,
-    after: BTreeMap<String, u64>,
+    before: BTreeMap<String, Option<u64>>,
+    after: BTreeMap<String, Option<u64>>,
+    negotiated: BTreeMap<String, String>,
 }
 
 impl Readings {
-    /// Takes a reading; what is no counter is left out.
+    /// Takes a reading; what is neither counted nor negotiated is left out.
     pub fn take(&mut self, after: bool, path: &str, value: &str) {
-        let name = path.rsplit('/').next().unwrap_or_default();
-        if let (true, Ok(value)) = (COUNTERS.contains(&name), value.trim().parse()) {
+        let value = value.trim();
+        let mut groups = path.rsplit('/');
+        let name = groups.next().unwrap_or_default();
+        if groups.next() == Some("param") {
+            // Without a session the kernel says so in a sentence.
+            if after && !value.contains(' ') {
+                self.negotiated.insert(path.to_owned(), value.to_owned());
+            }
+            return;
+        }
+        let counted = value.parse().ok();
+        if COUNTERS.contains(&name) && (counted.is_some() || value.is_empty()) {
             let into = if after { &mut self.after } else { &mut self.before };
-            into.insert(path.to_owned(), value);
+            into.insert(path.to_owned(), counted);
         }
     }
 
-    /// By how much each counter that was read twice went up.
+    /// By how much each counter that was read twice went up. One that the kernel does not have is
+    /// not among them, nor one of a session that is gone; one of a session that began meanwhile
+    /// began with it at 0.
     #[must_use]
     pub fn differences(&self) -> BTreeMap<String, u64> {
         let both = self.after.iter().filter_map(|(path, after)| {
-            let before = self.before.get(path)?;
-            Some((path.clone(), after.wrapping_sub(*before)))
+            let (after, before) = ((*after)?, *self.before.get(path)?);
+            let went_up = match before {
+                None => Some(after),
+                Some(before) if path.contains(SESSION) => after.checked_sub(before).or(Some(after)),
+                Some(before) => after.checked_sub(before),
+            };
+            Some((path.clone(), went_up?))
         });
         both.collect()
+    }
+
+    /// What the sessions of known initiators had agreed on when the benchmark was over.
+    #[must_use]
+    pub fn negotiated(&self) -> BTreeMap<String, String> {
+        self.negotiated.clone()
     }
 }
 
@@ -93,6 +126,9 @@ mod tests {
     #[test]
     fn counters_read_twice_give_differences_and_nothing_else_does() {
         let mut readings = Readings::default();
+        let session = "acls/a/fabric_statistics/iscsi_sess_stats";
+        let [new, other, gone] =
+            ["new", "other", "gone"].map(|one| format!("{one}/{session}/cmd_pdus"));
         for (after, path, value) in [
             (false, "target/core/fileio_0/d/statistics/scsi_lu/num_cmds", "10"),
             (true, "target/core/fileio_0/d/statistics/scsi_lu/num_cmds", "52\n"),
@@ -101,10 +137,24 @@ mod tests {
             (true, "target/iscsi/x/fabric_statistics/iscsi_login_stats/accepts", "1"),
             (false, "a/cmd_pdus", "No active session"),
             (true, "a/cmd_pdus", "5"),
+            // Sessions begin at 0.
+            (false, &new, ""),
+            (true, &new, "5"),
+            (false, &other, "50"),
+            (true, &other, "7"),
+            (false, &gone, "5"),
+            (true, &gone, ""),
+            (false, "a/resets", "9"),
+            (true, "a/resets", "3"),
+            (false, "a/param/MaxBurstLength", "1"),
+            (true, "a/param/MaxBurstLength", "262144\n"),
+            (true, "b/param/MaxBurstLength", "No Active iSCSI Session\n"),
         ] {
             readings.take(after, path, value);
         }
         let path = "target/core/fileio_0/d/statistics/scsi_lu/num_cmds".to_owned();
-        assert_eq!(readings.differences(), BTreeMap::from([(path, 42)]));
+        assert_eq!(readings.differences(), BTreeMap::from([(path, 42), (new, 5), (other, 7)]));
+        let burst = ("a/param/MaxBurstLength".to_owned(), "262144".to_owned());
+        assert_eq!(readings.negotiated(), BTreeMap::from([burst]));
     }
 }

@@ -441,8 +441,14 @@ fn whole(finished: &Finished, kind: &str, code: i32) {
 #[test]
 fn counters_tell_what_was_read_and_what_the_kernel_made_of_a_spec_is_shown() {
     let product = "size = \"4M\"\nproduct = \"asked\"\nattributes = { emulate_model_alias = true }";
-    let benchmarks = "[[benchmark]]\nworkload = \"iscsi-randread\"\nseconds = 1\n[[benchmark]]\nworkload = \"hash\"\n";
-    let text = BASE.replacen("size = \"4M\"", product, 1) + benchmarks;
+    let randread = "[[benchmark]]\nworkload = \"iscsi-randread\"\nseconds = 1\n";
+    let known = "[\"sh\", \"-c\", \"qemu-io -f raw -c 'write 0 3M' -c 'read 0 4M' $LUNLAB_URL_0\"]";
+    let benchmarks = format!(
+        "{randread}[[benchmark]]\nworkload = \"hash\"\n\
+         [[benchmark]]\nworkload = \"host-command\"\ncommand = {known}\n\
+         {randread}target = \"{SECOND}\"\ninitiator = \"{ALICE}\"\n"
+    );
+    let text = BASE.replacen("size = \"4M\"", product, 1) + &benchmarks;
     let chap = "[[target.tpg.acl]]\ninitiator = \"iqn.2026-01.org.lunlab.test:alice\"\nchap = { userid = \"alice\", password_file = \"alice.secret\" }\n";
     let text = text.replacen("[[benchmark]]", &format!("{chap}[[benchmark]]"), 1);
     let run = Lunlab::run().secret("alice.secret", "alice-secret-1\n").spec(&text).finish();
@@ -458,6 +464,21 @@ fn counters_tell_what_was_read_and_what_the_kernel_made_of_a_spec_is_shown() {
     {
         assert_eq!(counter(benchmark, object, "num_cmds"), 0, "{benchmark} {object}");
     }
+    // What was read and written by the command, in whole MiB of a running total.
+    assert!((4..=5).contains(&counter(2, "fileio_0/disk0", "read_mbytes")), "{result:#}");
+    assert!((3..=4).contains(&counter(2, "fileio_0/disk0", "write_mbytes")), "{result:#}");
+    let logins = format!("target/iscsi/{FIRST}/fabric_statistics/iscsi_login_stats/accepts");
+    assert!(result["benchmarks"][2]["statistics"][logins].as_u64().unwrap() > 0, "{result:#}");
+    // Alice has an ACL, in which her session is counted for as long as it is there.
+    let acl = format!("target/iscsi/{SECOND}/tpgt_1/acls/{ALICE}");
+    let session = |name: &str| {
+        let path = format!("{acl}/fabric_statistics/iscsi_sess_stats/{name}");
+        result["benchmarks"][3]["statistics"][path].as_u64().unwrap()
+    };
+    assert!(session("cmd_pdus") > 10 && session("txdata_octs") > 10 * 4096, "{result:#}");
+    assert_eq!(session("conn_digest_errors"), 0);
+    let burst = &result["benchmarks"][3]["negotiated"][format!("{acl}/param/MaxBurstLength")];
+    assert!(burst.as_str().unwrap().parse::<u32>().unwrap() >= 512, "{result:#}");
     let target = &result["target"];
     // LIO's model is the alias, whatever product was written.
     let product = "target/core/rd_mcp_0/disk1/wwn/product_id";

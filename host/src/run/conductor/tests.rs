@@ -116,6 +116,8 @@ fn a_run_goes_through_its_tasks_and_ends_well() {
     assert!(matches!(**job, Job::Check(_)));
     assert!(is_job(&play.see(What::Initiator(Report::Done { ms: 1.0 }))));
     let hash = Action::Ask(Ask::Benchmark { number: 1, workload: "hash", parameters: Vec::new() });
+    let log_out = Action::Job(Box::new(Job::LogOut));
+    assert_eq!(play.see(What::Initiator(Report::Done { ms: 1.0 })), [log_out]);
     assert_eq!(play.see(What::Initiator(Report::Done { ms: 1.0 })), [hash]);
     let ended = Event::BenchmarkEnded { benchmark: 1, problem: "" };
     assert_eq!(play.hear(&ended), [Action::Ask(Ask::Finish)]);
@@ -128,6 +130,7 @@ fn a_run_goes_through_its_tasks_and_ends_well() {
 fn a_failed_check_does_not_stop_the_rest_and_fails_the_run() {
     let mut play = Play::new().ready();
     assert!(is_job(&play.see(What::Initiator(failure()))));
+    play.see(What::Initiator(Report::Done { ms: 1.0 }));
     play.see(What::Initiator(Report::Done { ms: 1.0 }));
     play.hear(&Event::BenchmarkEnded { benchmark: 1, problem: "" });
     play.hear(&Event::Finished);
@@ -144,6 +147,21 @@ fn an_initiator_that_dies_fails_its_task_and_those_after_it() {
     play.hear(&Event::Finished);
     play.qemu_ends(true);
     assert_eq!(play.verdict().kind, Kind::Fail);
+}
+
+#[test]
+fn a_session_that_does_not_end_well_fails_its_benchmark_and_the_next_one_begins() {
+    for ending in [What::Initiator(failure()), What::InitiatorEnded("signal 9".into())] {
+        let mut play = Play::new().ready();
+        play.see(What::Initiator(Report::Done { ms: 1.0 }));
+        assert!(is_job(&play.see(What::Initiator(Report::Done { ms: 1.0 }))));
+        let actions = play.see(ending);
+        assert!(matches!(actions.as_slice(), [Action::Ask(Ask::Benchmark { .. })]), "{actions:?}");
+        play.hear(&Event::BenchmarkEnded { benchmark: 1, problem: "" });
+        play.hear(&Event::Finished);
+        play.qemu_ends(true);
+        assert_eq!(play.verdict().kind, Kind::Fail);
+    }
 }
 
 #[test]

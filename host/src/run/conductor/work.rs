@@ -24,6 +24,8 @@ enum Side {
     Before,
     Running,
     After,
+    /// The initiator's session stayed to be counted, and ends now.
+    LoggingOut,
 }
 
 /// What is still to be done, and what is being done.
@@ -33,6 +35,8 @@ pub(super) struct Work {
     side: Side,
     /// Groups that the guest has not read yet.
     unread: usize,
+    /// Whether the initiator's session is still there.
+    session: bool,
 }
 
 impl Work {
@@ -42,7 +46,7 @@ impl Work {
         let checks = jobs::checks(&orders.spec, &orders.provisioning);
         tasks.extend(checks.into_iter().map(|check| Task::Check(Box::new(check))));
         tasks.extend((0..orders.spec.benchmarks.len()).map(Task::Benchmark));
-        Self { tasks, current: None, side: Side::Running, unread: 0 }
+        Self { tasks, current: None, side: Side::Running, unread: 0, session: false }
     }
 
     /// The benchmark that is being done.
@@ -117,7 +121,11 @@ impl Conductor {
 
     fn counters_are_read(&mut self, n: usize, at: Instant) -> Vec<Action> {
         match self.work.side {
-            Side::After => self.next_task(at),
+            Side::After if std::mem::take(&mut self.work.session) && !self.initiator_gone => {
+                self.work.side = Side::LoggingOut;
+                vec![Action::Job(Box::new(Job::LogOut))]
+            }
+            Side::After | Side::LoggingOut => self.next_task(at),
             Side::Before | Side::Running => {
                 self.work.side = Side::Running;
                 self.start_benchmark(n, at)
@@ -216,8 +224,10 @@ impl Conductor {
 
     fn task_ended(&mut self, at: Instant) -> Vec<Action> {
         match (self.stage, self.work.benchmark()) {
-            (Stage::Working, Some(n)) => self.read_counters(n, Side::After, at),
-            (Stage::Working, None) => self.next_task(at),
+            (Stage::Working, Some(n)) if self.work.side == Side::Running => {
+                self.read_counters(n, Side::After, at)
+            }
+            (Stage::Working, _) => self.next_task(at),
             _ => Vec::new(),
         }
     }
@@ -227,8 +237,11 @@ impl Conductor {
             Report::Done { .. } => {
                 match &self.work.current {
                     Some(Task::Check(check)) => self.record.check_held(&check.name),
-                    Some(Task::Benchmark(n)) => self.record.benchmark_done(*n),
-                    Some(Task::Provoke(_)) | None => {}
+                    Some(Task::Benchmark(n)) if self.work.side == Side::Running => {
+                        self.record.benchmark_done(*n);
+                        self.work.session = true;
+                    }
+                    Some(Task::Benchmark(_) | Task::Provoke(_)) | None => {}
                 }
                 self.task_ended(at)
             }
@@ -258,7 +271,8 @@ impl Conductor {
             Some(Task::Check(_)) => true,
             Some(Task::Benchmark(n)) => {
                 let benchmark = self.orders.spec.benchmarks.get(*n);
-                self.work.runs(*n) && matches!(benchmark, Some(Benchmark::IscsiRandread(_)))
+                let waited_for = matches!(self.work.side, Side::Running | Side::LoggingOut);
+                waited_for && matches!(benchmark, Some(Benchmark::IscsiRandread(_)))
             }
             Some(Task::Provoke(_)) | None => false,
         }
