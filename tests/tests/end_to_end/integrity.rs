@@ -11,6 +11,7 @@ use lunlab_tests::clients::{CLIENT, Client};
 use lunlab_tests::{Lunlab, Rendezvous, ports, tools};
 use serde_json::Value;
 
+use crate::busy_writers::{PIECE, write_through_resets, write_until_acknowledged};
 use crate::plain_initiator::{Session, Terms};
 
 const TARGET: &str = "iqn.2026-01.org.lunlab.test:integrity";
@@ -31,10 +32,13 @@ struct Kept {
     keys: &'static str,
     /// Whether there is something below LIO that the guest can get at.
     backed: bool,
+    /// Whether writes fail every other second; only the client, which gives them again, writes to it.
+    /// An image of the user's, it is spared by lunlab's own check.
+    failing: bool,
 }
 
 /// Each is a LUN by its place here. Disks have the image file of their name.
-const OBJECTS: [Kept; 13] = [
+const OBJECTS: [Kept; 15] = [
     kept("buffered", r#"backstore = "fileio""#),
     kept("write-through", "backstore = \"fileio\"\nmode = \"write-through\""),
     kept("async", "backstore = \"fileio\"\nmode = \"async\"\ndevice = \"brd\""),
@@ -51,13 +55,24 @@ const OBJECTS: [Kept; 13] = [
         "delayed",
         "backstore = \"block\"\ndevice = \"zram\"\ndelay = { read = \"1ms\", write = \"1ms\" }",
     ),
+    kept(
+        "steady",
+        "backstore = \"block\"\ndevice = \"zram\"\nflakey = { up = \"1h\", down = \"1s\" }",
+    ),
+    Kept {
+        failing: true,
+        ..kept(
+            "failing",
+            "backstore = \"block\"\ndevice = \"disk\"\ndisk = \"failing\"\nflakey = { up = \"1s\", down = \"1s\", error_writes = true }",
+        )
+    },
     kept("virtio-blk", "backstore = \"block\"\ndevice = \"disk\"\ndisk = \"virtio-blk\""),
     kept("virtio-scsi", "backstore = \"block\"\ndevice = \"disk\"\ndisk = \"virtio-scsi\""),
     kept("nvme", "backstore = \"block\"\ndevice = \"disk\"\ndisk = \"nvme\""),
 ];
 
 const fn kept(name: &'static str, keys: &'static str) -> Kept {
-    Kept { name, keys, backed: true }
+    Kept { name, keys, backed: true, failing: false }
 }
 
 impl Kept {
@@ -72,7 +87,13 @@ impl Kept {
 
     fn disk(&self) -> String {
         let name = self.name;
-        format!("[[disk]]\nserial = \"{name}\"\nbus = \"{name}\"\nimage = \"{name}.raw\"\n")
+        let bus = if self.failing { "virtio-blk" } else { name };
+        format!("[[disk]]\nserial = \"{name}\"\nbus = \"{bus}\"\nimage = \"{name}.raw\"\n")
+    }
+
+    /// Whether the guest writes to it past LIO.
+    fn is_written_past_lio(&self) -> bool {
+        self.backed && !self.failing
     }
 
     /// The ways the guest has to its data.
@@ -137,8 +158,9 @@ luns = [{luns}]
             rendezvous.command()
         )
     };
-    let by_loopback = OBJECTS.iter().zip(100..).map(|(object, n)| pattern(object, "loopback", n));
-    let past_lio = OBJECTS.iter().zip(200..).filter(|(object, _)| object.backed);
+    let by_loopback = OBJECTS.iter().zip(100..).filter(|(object, _)| !object.failing);
+    let by_loopback = by_loopback.map(|(object, n)| pattern(object, "loopback", n));
+    let past_lio = OBJECTS.iter().zip(200..).filter(|(object, _)| object.is_written_past_lio());
     let past_lio = past_lio.map(|(object, n)| pattern(object, "backing", n));
     [
         disks,
@@ -216,6 +238,9 @@ fn data_is_the_same_by_every_way_to_it_on_every_backstore_that_keeps_any() {
     assert_eq!(standstill.variable("LUNLAB_URL_0"), Some(url.as_str()));
     let written: Vec<PathBuf> = (0..OBJECTS.len())
         .map(|lun| {
+            if OBJECTS[lun].failing {
+                return what_is_acknowledged_stays_though_writes_fail(&side, lun);
+            }
             what_the_guest_wrote_is_read(&side, lun, 100);
             what_a_client_writes_stays(&side, lun)
         })
@@ -225,21 +250,26 @@ fn data_is_the_same_by_every_way_to_it_on_every_backstore_that_keeps_any() {
     drop(standstill);
 
     let standstill = second.wait(&running);
-    for lun in (0..OBJECTS.len()).filter(|lun| OBJECTS[*lun].backed) {
-        what_the_guest_wrote_is_read(&side, lun, 200);
-    }
-    // Of a ramdisk there is no way past LIO: it has what the client wrote.
-    for lun in (0..OBJECTS.len()).filter(|lun| !OBJECTS[*lun].backed) {
-        assert_eq!(sha256(&side.read(lun)), sha256(&written[lun]), "{}", OBJECTS[lun].name);
+    for (lun, object) in OBJECTS.iter().enumerate() {
+        if object.is_written_past_lio() {
+            what_the_guest_wrote_is_read(&side, lun, 200);
+        } else {
+            assert_eq!(sha256(&side.read(lun)), sha256(&written[lun]), "{}", object.name);
+        }
     }
     drop(standstill);
 
     let finished = running.finish();
     finished.verdict("pass", 0);
     the_guest_reads_what_the_client_wrote(&finished.result(), &written);
-    for (disk, seed) in OBJECTS.iter().zip(200..).filter(|(object, _)| object.is_disk()) {
+    for (lun, disk) in OBJECTS.iter().enumerate().filter(|(_, object)| object.is_disk()) {
         let image = directory.join(format!("{}.raw", disk.name));
-        assert_pattern(&image, seed, &format!("the image of {}", disk.name));
+        if disk.is_written_past_lio() {
+            let seed = 200 + u64::try_from(lun).unwrap();
+            assert_pattern(&image, seed, &format!("the image of {}", disk.name));
+        } else {
+            assert_eq!(sha256(&image), sha256(&written[lun]), "the image of {}", disk.name);
+        }
     }
 }
 
@@ -268,6 +298,30 @@ fn what_a_client_writes_stays(side: &Side<'_>, lun: usize) -> PathBuf {
     assert_eq!(sha256(&side.read(lun)), expected, "{name}, written by several");
     assert_eq!(side.session(lun).reset_lun(), 0, "{name}");
     assert_eq!(sha256(&side.read(lun)), expected, "{name}, after another reset");
+
+    let failures = write_through_resets(&mut data, WRITERS, || side.session(lun));
+    assert!(failures > 0, "{name}: no reset met a writer");
+    fs::write(&path, &data).unwrap();
+    assert_eq!(sha256(&side.read(lun)), sha256(&path), "{name}, reset while it was written");
+    path
+}
+
+fn what_is_acknowledged_stays_though_writes_fail(side: &Side<'_>, lun: usize) -> PathBuf {
+    let path = side.directory.join(format!("written-{lun}"));
+    let mut data = vec![0; BYTES];
+    let mut session = side.session(lun);
+    let mut failures = 0;
+    for round in 1.. {
+        for (n, piece) in data.chunks_mut(PIECE).enumerate() {
+            piece.fill(round ^ n.to_le_bytes()[0]);
+            failures += write_until_acknowledged(&mut session, n * PIECE, piece);
+        }
+        if failures > 0 {
+            break;
+        }
+    }
+    fs::write(&path, &data).unwrap();
+    assert_eq!(sha256(&side.read(lun)), sha256(&path), "writes that failed were given again");
     path
 }
 

@@ -1,5 +1,5 @@
 //! An iSCSI initiator that shares no code with lunlab's, nor with libiscsi: one session, one command
-//! at a time (RFC 7143; SCSI block commands READ(10), WRITE(10) and TEST UNIT READY). It has what
+//! at a time (RFC 7143; SCSI block commands READ(10), WRITE(10) and READ CAPACITY(10)). It has what
 //! the others lack or do not let one ask for: digests of data, broken ones too, and LUN RESET.
 
 use std::io::{ErrorKind, Read, Write};
@@ -16,6 +16,8 @@ const RESPONSE: u8 = 0x21;
 const DATA_IN: u8 = 0x25;
 const TASK_MANAGEMENT: u8 = 0x42; // immediate
 const TASK_MANAGEMENT_RESPONSE: u8 = 0x22;
+const NOP_OUT: u8 = 0x40; // immediate
+const NOP_IN: u8 = 0x20;
 const LUN_RESET: u8 = 0x85; // the final bit, and function 5
 
 /// Linux's target waits for all it could have an opinion on.
@@ -61,6 +63,7 @@ pub(crate) struct Session {
     command: u32,
     status: u32,
     digests: Digests,
+    block_size: usize,
 }
 
 /// Which parts of a PDU a CRC32C follows.
@@ -91,9 +94,16 @@ impl Session {
         tcp.set_read_timeout(Some(DEADLINE)).expect("set a deadline");
         let lun = lun.parse().expect("a LUN");
         let digests = Digests::default();
-        let mut session = Self { tcp, lun, task: 1, command: 1, status: 0, digests };
+        let mut session = Self { tcp, lun, task: 1, command: 1, status: 0, digests, block_size: 0 };
         session.negotiate(name, terms)?;
-        while session.execute(&[0; 16], 0, None).0 != 0 {}
+        // Unit attentions come first.
+        let capacity = loop {
+            if let (0, capacity) = session.execute(&transfer(0x25, 0, 0), 8, None) {
+                break capacity;
+            }
+        };
+        session.block_size =
+            capacity[4..].iter().fold(0, |size, byte| size << 8 | usize::from(*byte));
         Ok(session)
     }
 
@@ -131,6 +141,11 @@ impl Session {
             text = &[];
         }
         panic!("no full feature phase");
+    }
+
+    /// The size of the LUN's logical blocks in bytes.
+    pub(crate) fn block_size(&self) -> usize {
+        self.block_size
     }
 
     /// The logical blocks at `address`.
@@ -246,8 +261,25 @@ impl Session {
         bytes
     }
 
-    /// The next PDU, its digests compared; `None` when the target has closed the connection.
+    /// The next PDU; a target that asks whether we are still there (after 15 s, LIO's
+    /// `nopin_timeout`) is told so. `None` when it has closed the connection.
     fn receive(&mut self) -> Option<Pdu> {
+        loop {
+            let pdu = self.receive_one()?;
+            if pdu.header[0] != NOP_IN {
+                return Some(pdu);
+            }
+            let mut header = [0; HEADER];
+            (header[0], header[1]) = (NOP_OUT, 0x80);
+            header[8..24].copy_from_slice(&pdu.header[8..24]);
+            header[24..28].copy_from_slice(&self.command.to_be_bytes());
+            header[28..32].copy_from_slice(&self.status.wrapping_add(1).to_be_bytes());
+            self.send(header, &[]);
+        }
+    }
+
+    /// The next PDU, its digests compared.
+    fn receive_one(&mut self) -> Option<Pdu> {
         let mut header = [0; HEADER];
         match self.tcp.read_exact(&mut header) {
             Ok(()) => {}
