@@ -18,11 +18,14 @@ use std::error::Error;
 use std::ffi::{CStr, CString, c_char, c_int, c_uchar, c_void};
 use std::fs;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::time::Instant;
+
+use rustix::io::DupFlags;
 
 use super::access::{Chap, Digest};
 use super::parent::Loaded;
@@ -523,6 +526,18 @@ impl Session {
         let events = unsafe { (api.iscsi_which_events)(context) };
         // SAFETY: the library closes it only in calls that take `&mut self`.
         (fd >= 0).then(|| (unsafe { BorrowedFd::borrow_raw(fd) }, events))
+    }
+
+    /// Has the library use another socket from now on, under the number of its own, which is given
+    /// back.
+    pub(super) fn replace_socket(&mut self, with: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+        let (place, _) = self.descriptor().ok_or(io::ErrorKind::NotConnected)?;
+        let before = place.try_clone_to_owned()?;
+        // SAFETY: the descriptor is open and the library's, of which we have the only session; it
+        // is open afterwards too, and never closed here.
+        let mut place = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(place.as_raw_fd()) });
+        rustix::io::dup3(with, &mut place, DupFlags::CLOEXEC)?;
+        Ok(before)
     }
 
     /// Lets the library read, write and call back; afterwards there may be events. An error means

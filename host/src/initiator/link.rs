@@ -3,6 +3,8 @@
 use std::ffi::c_int;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,11 +16,14 @@ use super::ffi::{
 };
 use super::job::{Endpoint, Failure, FailureKind, Limits};
 use super::login_status;
+use super::padding::Filter;
 use super::scsi::Command;
 
 /// A session that is logged in.
 pub(super) struct Link {
     session: Session,
+    /// While a login with CHAP lasts.
+    filter: Option<Filter>,
     /// The library's words once the connection is gone.
     lost: Option<String>,
     portal: SocketAddr,
@@ -166,8 +171,9 @@ impl Link {
         let session = Session::new(library, terms)
             .map_err(|cause| Failure::new(FailureKind::Usage, attempted, cause))?;
         let now = Instant::now();
-        let (portal, limits) = (target.portal, *limits);
-        let mut link = Self { session, lost: None, portal, limits, connected: now, logged_in: now };
+        let (portal, limits, filter, lost) = (target.portal, *limits, None, None);
+        let mut link =
+            Self { session, filter, lost, portal, limits, connected: now, logged_in: now };
         link.connect()?;
         link.login(attempted, terms.chap)?;
         Ok(link)
@@ -190,13 +196,32 @@ impl Link {
     fn login(&mut self, attempted: &str, chap: Option<&Chap>) -> Result<(), Failure> {
         let awaited = "the answer to the login";
         let wait = Wait::new(self.limits.login_ms, FailureKind::Login, attempted, awaited);
+        if chap.is_some() {
+            self.filter_login().map_err(|error| wait.failure(error.to_string()))?;
+        }
         self.session.login().map_err(|cause| wait.failure(cause))?;
         let outcome = self.until(&wait, |event| match event {
             Event::LoggedIn(outcome) => Some(outcome),
             _ => None,
         })?;
         self.logged_in = Instant::now();
-        outcome.map_err(|refusal| refused_login(&wait, refusal, chap))
+        outcome.map_err(|refusal| refused_login(&wait, refusal, chap))?;
+        self.end_filter().map_err(|error| wait.failure(error.to_string()))
+    }
+
+    fn filter_login(&mut self) -> io::Result<()> {
+        let (ours, library) = UnixStream::pair()?;
+        library.set_nonblocking(true)?;
+        let target = self.session.replace_socket(library.as_fd())?;
+        self.filter = Some(Filter::new(target, ours)?);
+        Ok(())
+    }
+
+    /// The library has read all that the filter passed on, and is given its connection back.
+    fn end_filter(&mut self) -> io::Result<()> {
+        let Some(filter) = self.filter.take() else { return Ok(()) };
+        self.session.replace_socket(filter.into_target().as_fd())?;
+        Ok(())
     }
 
     /// What SendTargets lists.
@@ -336,6 +361,9 @@ impl Link {
             return Err(wait.timed_out());
         }
         let ready = self.poll(left, wait)?;
+        if let Some(Err(error)) = self.filter.as_mut().map(Filter::pass) {
+            self.lost = Some(error.to_string());
+        }
         self.service(ready);
         Ok(())
     }
@@ -354,17 +382,18 @@ impl Link {
         let events = PollFlags::from_bits_retain(events.try_into().unwrap_or_default());
         let (stdin, stdout) = (io::stdin(), io::stdout());
         // hang-up and error are always reported
-        let mut descriptors = [
+        let mut descriptors = vec![
             PollFd::from_borrowed_fd(connection, events),
             PollFd::new(&stdin, PollFlags::empty()),
             PollFd::new(&stdout, PollFlags::empty()),
         ];
+        descriptors.extend(self.filter.iter().flat_map(Filter::descriptors));
         let timeout = Timespec::try_from(left).unwrap_or_default();
         match poll(&mut descriptors, Some(&timeout)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(wait.failure(format!("poll: {errno}"))),
         }
-        let [connection, stdin, stdout] = descriptors.map(|descriptor| descriptor.revents());
+        let [connection, stdin, stdout] = [0, 1, 2].map(|n: usize| descriptors[n].revents());
         if (stdin | stdout).intersects(PollFlags::HUP | PollFlags::ERR) {
             let cause = "stdin or stdout was closed";
             return Err(Failure::new(FailureKind::Stopped, wait.attempted, cause));

@@ -59,6 +59,9 @@ pub(super) fn unproven(text: &str) -> Option<(&'static str, &'static str)> {
     } else if has("did not return CHAP_") {
         let hint = "give the ACL or the TPG mutual credentials, or ask for none";
         Some(("the target did not authenticate itself", hint))
+    } else if has("NUL not found") {
+        let hint = "libiscsi up to 1.19 also takes the padding of an answer for text (docs/lio.md)";
+        Some(("libiscsi found a key without an end in the target's answer", hint))
     } else {
         None
     }
@@ -108,10 +111,12 @@ mod tests {
             "Authentication failed. Invalid CHAP_R response from the target",
             "Failed to log in to target. Wrong CHAP targetname received: other",
             "Failed to log in to target. It did not return CHAP_N during SECNEG.",
+            "NUL not found after offset 53 when parsing login data",
         ]
         .map(|text| unproven(text).unwrap().0);
         assert!(causes[0].contains("secret") && causes[1].contains("somebody else"), "{causes:?}");
         assert!(causes[2].contains("did not authenticate"), "{causes:?}");
+        assert!(causes[3].contains("without an end"), "{causes:?}");
         assert_eq!(unproven("Connection refused(111)"), None);
     }
 }

@@ -47,6 +47,7 @@ mod ffi;
 mod job;
 mod link;
 mod login_status;
+mod padding;
 mod parent;
 mod random;
 mod randread;

@@ -6,6 +6,7 @@
 
 mod access;
 mod busy_writers;
+mod chap;
 mod cli;
 mod configfs;
 mod conformance;
@@ -15,6 +16,7 @@ mod integrity;
 mod interrupts;
 mod kernels;
 mod leftovers;
+mod plain_chap;
 mod plain_initiator;
 mod provisioning;
 mod results;

@@ -8,9 +8,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use lunlab_tests::DEADLINE;
 
+use crate::plain_chap::{Answers, Chap};
+
 const HEADER: usize = 48;
 const LOGIN: u8 = 0x43; // immediate
 const LOGIN_RESPONSE: u8 = 0x23;
+/// From operational negotiation to the full feature phase.
+const TO_FULL_FEATURE: u8 = 0x87;
 const COMMAND: u8 = 0x01;
 const RESPONSE: u8 = 0x21;
 const DATA_IN: u8 = 0x25;
@@ -21,8 +25,7 @@ const NOP_IN: u8 = 0x20;
 const LUN_RESET: u8 = 0x85; // the final bit, and function 5
 
 /// Linux's target waits for all it could have an opinion on.
-const KEYS: [(&str, &str); 15] = [
-    ("SessionType", "Normal"),
+const KEYS: [(&str, &str); 14] = [
     ("MaxConnections", "1"),
     ("InitialR2T", "Yes"),
     ("ImmediateData", "Yes"),
@@ -46,18 +49,20 @@ pub(crate) struct Terms<'a> {
     /// `None` or `CRC32C`.
     pub(crate) header_digest: &'a str,
     pub(crate) data_digest: &'a str,
+    pub(crate) chap: Option<Chap<'a>>,
 }
 
 impl Default for Terms<'_> {
     fn default() -> Self {
         let initiator = "iqn.2026-01.org.lunlab:plain";
-        Self { initiator, header_digest: "None", data_digest: "None" }
+        Self { initiator, header_digest: "None", data_digest: "None", chap: None }
     }
 }
 
 /// A session in full feature phase.
 pub(crate) struct Session {
     tcp: TcpStream,
+    isid: [u8; 6],
     lun: u8,
     task: u32,
     command: u32,
@@ -74,9 +79,11 @@ struct Digests {
 }
 
 /// A PDU without additional headers.
-struct Pdu {
+pub(crate) struct Pdu {
     header: [u8; HEADER],
-    data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
+    /// What follows the data up to a multiple of four bytes.
+    pub(crate) padding: Vec<u8>,
 }
 
 impl Session {
@@ -87,15 +94,24 @@ impl Session {
 
     /// Logs in on terms; the login status if it is refused.
     pub(crate) fn log_in_with(url: &str, terms: Terms<'_>) -> Result<Self, u16> {
+        Self::authenticated(url, terms).map(|(session, _answers)| session)
+    }
+
+    /// Logs in on terms; with what the target answered, where these have CHAP.
+    pub(crate) fn authenticated(
+        url: &str,
+        terms: Terms<'_>,
+    ) -> Result<(Self, Option<Answers>), u16> {
         let mut parts = url.strip_prefix("iscsi://").expect("a URL").split('/');
         let mut part = || parts.next().expect("portal, name and LUN");
         let (portal, name, lun) = (part(), part(), part());
-        let tcp = TcpStream::connect(portal).expect("connect to the portal");
-        tcp.set_read_timeout(Some(DEADLINE)).expect("set a deadline");
-        let lun = lun.parse().expect("a LUN");
-        let digests = Digests::default();
-        let mut session = Self { tcp, lun, task: 1, command: 1, status: 0, digests, block_size: 0 };
-        session.negotiate(name, terms)?;
+        let mut session = Self::connect(portal);
+        session.lun = lun.parse().expect("a LUN");
+        let who =
+            [("InitiatorName", terms.initiator), ("TargetName", name), ("SessionType", "Normal")];
+        let chap = terms.chap.as_ref();
+        let answers = chap.map(|chap| session.authenticate(chap, &who)).transpose()?;
+        session.negotiate(if answers.is_some() { &[] } else { &who }, terms)?;
         // Unit attentions come first.
         let capacity = loop {
             if let (0, capacity) = session.execute(&transfer(0x25, 0, 0), 8, None) {
@@ -104,41 +120,32 @@ impl Session {
         };
         session.block_size =
             capacity[4..].iter().fold(0, |size, byte| size << 8 | usize::from(*byte));
-        Ok(session)
+        Ok((session, answers))
     }
 
-    /// From operational negotiation to the full feature phase, for which the target may want to be
-    /// asked again once it has said what it declares.
-    fn negotiate(&mut self, name: &str, terms: Terms<'_>) -> Result<(), u16> {
-        let Terms { initiator, header_digest, data_digest } = terms;
-        let ours = [
-            ("InitiatorName", initiator),
-            ("TargetName", name),
-            ("HeaderDigest", header_digest),
-            ("DataDigest", data_digest),
-        ];
-        let keys = ours.iter().chain(&KEYS).map(|(key, value)| format!("{key}={value}\0"));
-        let text: String = keys.collect();
-        let mut header = [0; HEADER];
-        (header[0], header[1]) = (LOGIN, 0x87);
-        header[8..14].copy_from_slice(&isid());
-        header[24..28].copy_from_slice(&self.command.to_be_bytes());
-        let mut text = text.as_bytes();
+    /// A connection that nobody has logged in on.
+    fn connect(portal: &str) -> Self {
+        let tcp = TcpStream::connect(portal).expect("connect to the portal");
+        tcp.set_read_timeout(Some(DEADLINE)).expect("set a deadline");
+        let (isid, digests) = (isid(), Digests::default());
+        Self { tcp, isid, lun: 0, task: 1, command: 1, status: 0, digests, block_size: 0 }
+    }
+
+    /// Operational negotiation, for which the target may want to be asked again once it has said
+    /// what it declares.
+    fn negotiate(&mut self, who: &[(&str, &str)], terms: Terms<'_>) -> Result<(), u16> {
+        let Terms { header_digest, data_digest, .. } = terms;
+        let digests = [("HeaderDigest", header_digest), ("DataDigest", data_digest)];
+        let keys: Vec<_> = [who, &digests, &KEYS].concat();
+        let mut keys = keys.as_slice();
         for _ in 0..5 {
-            self.send(header, text);
-            let answer = self.receive().expect("an answer to the login");
-            assert_eq!(answer.header[0], LOGIN_RESPONSE);
-            match u16::from_be_bytes([answer.header[36], answer.header[37]]) {
-                0 => {}
-                refused => return Err(refused),
-            }
-            if answer.header[1] == 0x87 {
+            let answer = self.login(TO_FULL_FEATURE, keys)?;
+            if answer.header[1] == TO_FULL_FEATURE {
                 let on = |digest| digest == "CRC32C";
                 self.digests = Digests { header: on(header_digest), data: on(data_digest) };
                 return Ok(());
             }
-            header[28..32].copy_from_slice(&self.status.wrapping_add(1).to_be_bytes());
-            text = &[];
+            keys = &[];
         }
         panic!("no full feature phase");
     }
@@ -146,6 +153,23 @@ impl Session {
     /// The size of the LUN's logical blocks in bytes.
     pub(crate) fn block_size(&self) -> usize {
         self.block_size
+    }
+
+    /// One login request and its answer; the login status if it is refused.
+    pub(crate) fn login(&mut self, stages: u8, keys: &[(&str, &str)]) -> Result<Pdu, u16> {
+        let text: String = keys.iter().map(|(key, value)| format!("{key}={value}\0")).collect();
+        let mut header = [0; HEADER];
+        (header[0], header[1]) = (LOGIN, stages);
+        header[8..14].copy_from_slice(&self.isid);
+        header[24..28].copy_from_slice(&self.command.to_be_bytes());
+        header[28..32].copy_from_slice(&self.status.wrapping_add(1).to_be_bytes());
+        self.send(header, text.as_bytes());
+        let answer = self.receive().expect("an answer to the login");
+        assert_eq!(answer.header[0], LOGIN_RESPONSE);
+        match u16::from_be_bytes([answer.header[36], answer.header[37]]) {
+            0 => Ok(answer),
+            refused => Err(refused),
+        }
     }
 
     /// The logical blocks at `address`.
@@ -296,8 +320,8 @@ impl Session {
         if self.digests.data && length > 0 {
             assert_eq!(self.receive_digest(), crc32c(&data), "digest of data");
         }
-        data.truncate(length);
-        let pdu = Pdu { header, data };
+        let padding = data.split_off(length);
+        let pdu = Pdu { header, data, padding };
         self.status = u32::try_from(pdu.word(24)).expect("32 bits");
         Some(pdu)
     }

@@ -18,26 +18,43 @@ pub(in crate::spec) fn find_notes(spec: &Spec) -> Vec<String> {
             let owner = format!("TPG {} of {}", tpg.tag, target.wwn);
             find_unreachable(tpg, &owner, &mut notes);
             find_unasked(tpg, &owner, &mut notes);
+            find_padded_challenge(tpg, &owner, &mut notes);
         }
     }
     for chap in all_credentials(spec) {
         find_url_characters(chap, &mut notes);
-        find_padded_name(chap, &mut notes);
+        find_padded_proof(chap, &mut notes);
         find_long_secrets(chap, &mut notes);
     }
     find_overcommitment(spec, &mut notes);
     notes
 }
 
-/// LIO's answer to a mutual login is padded where the target's name makes it no multiple of four bytes, and libiscsi up to
-/// 1.19 reads the padding (`docs/lio.md`).
-fn find_padded_name(chap: &Chap, notes: &mut Vec<String>) {
+/// `TargetAlias` as LIO has it, in bytes: `LIO Target`.
+const ALIAS: usize = 10;
+
+/// LIO pads its answers with what an earlier one left, and libiscsi up to 1.19 reads that (`docs/lio.md`). The proof of
+/// a name of 11 bytes lies behind the challenge; a longer alias comes before both.
+fn find_padded_proof(chap: &Chap, notes: &mut Vec<String>) {
     if let Some(mutual) = &chap.mutual
-        && mutual.userid.len() % 4 != 2
+        && let length @ (1 | 3..=5 | 7..=9) = mutual.userid.len()
     {
         notes.push(format!(
-            "the mutual CHAP name {}: libiscsi 1.19 may fail to log in unless it has 6, 10, 14, … bytes",
-            quoted(&mutual.userid)
+            "the mutual CHAP name {}: clients of libiscsi up to 1.19 cannot log in{} (a name of 2, 6, \
+             10 or more bytes helps)",
+            quoted(&mutual.userid),
+            if length > 6 { " from the eleventh time on" } else { "" }
+        ));
+    }
+}
+
+fn find_padded_challenge(tpg: &Tpg, owner: &str, notes: &mut Vec<String>) {
+    let authenticates = tpg.chap.is_some() || tpg.acls.iter().any(|acl| acl.chap.is_some());
+    let alias = tpg.parameters.iter().find(|(name, _)| name == "TargetAlias");
+    if authenticates && alias.is_some_and(|(_, alias)| alias.len() > ALIAS) {
+        notes.push(format!(
+            "{owner} has CHAP and a TargetAlias of more than {ALIAS} bytes: clients of libiscsi up to 1.19 \
+             cannot log in from the eleventh time on, or at all with mutual CHAP"
         ));
     }
 }

@@ -268,10 +268,21 @@ fn notes_tell_what_was_corrected_and_what_has_no_effect() {
             "storage object \"memory\" is nullio: it stores nothing, and reads may bring other \
              data of the guest's",
             "TPG 2 of iqn.2024-05.org.example:one is not enabled: nobody can log in",
-            "the mutual CHAP name \"m\": libiscsi 1.19 may fail to log in unless it has 6, 10, \
-             14, … bytes",
+            "the mutual CHAP name \"m\": clients of libiscsi up to 1.19 cannot log in (a name of 2, \
+             6, 10 or more bytes helps)",
         ]
     );
+    let padded = |name: &str, alias: &str| {
+        let chap = format!(
+            r#"chap = {{ userid = "u", password_env = "GOOD", mutual_userid = "{name}", mutual_password_env = "OTHER" }}"#
+        );
+        let text = exported(&format!("{chap}\nparameters = {{ TargetAlias = \"{alias}\" }}"));
+        let notes = parse(&text).unwrap_or_else(|faults| panic!("{faults}")).notes;
+        notes.iter().filter(|note| note.contains("libiscsi up to 1.19")).count()
+    };
+    let lengths = (1..=14).filter(|length| padded(&"n".repeat(*length), "LIO Target") > 0);
+    assert_eq!(lengths.collect::<Vec<_>>(), [1, 3, 4, 5, 7, 8, 9]);
+    assert_eq!([padded("target", "a longer one"), padded("m", "a longer one")], [1, 2]);
     let fits = "[machine]\nmemory = \"512M\"\n[[storage_object]]\nname = \"a\"\n\
                 backstore = \"fileio\"\nsize = \"384M\"";
     let too_large = fits.replace("384M", "385M");
