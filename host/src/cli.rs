@@ -51,6 +51,9 @@ pub enum Command {
     /// Turn targetcli's saved configuration into a spec
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(Import),
+    /// Make one HTML page of results, with plots and the raw data, or export their samples
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(Report),
     /// The process that outlives lunlab by a moment and leaves nothing behind
     #[command(hide = true)]
     Guardian {
@@ -113,6 +116,19 @@ What could not be carried over, or became something else, is named on stderr wit
 file. CHAP secrets are never in the spec: it refers to files, which --secrets makes.
 
 Exit codes: 0 imported, 2 no saveconfig.json";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  lunlab report lunlab-results/20261122T210918643Z-a00564df      writes report.html
+  lunlab report lunlab-results/2026* -o all.html
+  lunlab report --a old/2026* --b new/2026* -o difference.html
+  lunlab report result.json -o - | gzip > report.html.gz
+  lunlab report lunlab-results/2026* --csv samples.csv
+
+The page is one file that needs no network. A result is its directory or its result.json; one that
+is incomplete is shown as far as it goes. With --csv alone no page is written.
+
+Exit codes: 0 written, 2 no such result, or the file is there already, 3 it cannot be written";
 
 /// `lunlab run`.
 #[derive(Debug, Args)]
@@ -228,6 +244,29 @@ pub struct Import {
     /// How large a disk becomes when the file does not say
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1G")]
     pub disk_size: u64,
+}
+
+/// `lunlab report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// What to show: directories of results, or their result.json
+    #[arg(value_name = "RESULT", required_unless_present = "a")]
+    pub results: Vec<PathBuf>,
+    /// What is compared with: one or more results
+    #[arg(long, value_name = "RESULT", num_args = 1.., requires = "b", conflicts_with = "results")]
+    pub a: Vec<PathBuf>,
+    /// What is compared: one or more results
+    #[arg(long, value_name = "RESULT", num_args = 1.., requires = "a")]
+    pub b: Vec<PathBuf>,
+    /// Where to write the page; `-` is stdout [default: report.html]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write every sample as CSV to FILE; `-` is stdout
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Replace files that are there already
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Which kernel.

@@ -16,6 +16,7 @@ pub mod kernel;
 pub mod output;
 pub mod portal;
 pub mod qemu;
+pub mod report;
 pub mod result;
 pub mod run;
 pub mod runtime_directory;

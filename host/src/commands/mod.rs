@@ -3,6 +3,7 @@
 mod check;
 mod image;
 mod import;
+mod page;
 mod report;
 mod run;
 mod spec_file;
@@ -23,6 +24,7 @@ pub fn dispatch(cli: Cli, started: Instant) -> ExitCode {
         Command::Image(Image::Build(build)) => code(image::build(build)),
         Command::Image(Image::List { file }) => code(image::list(&file)),
         Command::Import(command) => code(import::import(command)),
+        Command::Report(command) => code(page::report(&command)),
         Command::Guardian { directory } if guardian::leads_its_group() => {
             guardian::watch(&directory)
         }

@@ -6,17 +6,19 @@ mod case;
 mod document;
 mod junit;
 mod ktap;
+mod load;
 mod repro;
 mod store;
 
 pub use capped_log::{CappedLog, LogSummary};
 pub use case::{Case, Outcome, cases};
 pub use document::{
-    Benchmark, CheckResult, Choice, DeviceFound, Difference, Document, Host, Kernel, Kmsg, Lun,
+    Benchmark, CheckResult, Choice, Conditions, Counter, DeviceFound, Difference, Document, Gauge, Histogram, Host, Kernel, Kmsg, Lun,
     ModuleLoad, OneTarget, OneTpg, Phase, Qemu, SCHEMA, Series, Summary, TaintChange, Target,
     Transport, VerdictRecord, timestamp,
 };
 pub use junit::to_junit;
 pub use ktap::to_ktap;
+pub use load::{LoadError, Loaded, load};
 pub use repro::{Reproduction, shell_line};
 pub use store::{ResultDirectory, StoreError};

@@ -1,0 +1,137 @@
+//! The verdict, and what it is of.
+
+use super::html::{Column, push, section, table, text};
+use super::{Run, Side};
+use crate::result::{Document, VerdictRecord};
+
+/// The most lines of a finding that are shown; the JSON has all.
+const LINES: usize = 40;
+
+/// What stands on top.
+pub(super) fn header(runs: &[Run]) -> String {
+    let worst = runs.iter().max_by_key(|run| run.document.verdict.exit_code);
+    let Some(worst) = worst else { return String::new() };
+    let mut html = String::from("<header>\n");
+    for run in runs.iter().filter(|run| run.incomplete) {
+        let line = format!("{} is incomplete: it was interrupted, and this is what it had.", run.label);
+        push(&mut html, format_args!("<p class=\"banner\">{}</p>\n", text(&line)));
+    }
+    push(&mut html, format_args!("<h1>{} {}</h1>\n", badge(worst), text(&kernel(&worst.document))));
+    push(&mut html, format_args!("<p class=\"reason\">{}</p>\n", text(&reason(runs, worst))));
+    for line in worst.document.verdict.lines.iter().take(LINES) {
+        push(&mut html, format_args!("<code>{}</code>\n", text(line)));
+    }
+    html.push_str("</header>\n");
+    html.push_str(&if runs.len() == 1 { facts(worst) } else { overview(runs) });
+    html
+}
+
+/// The page's title.
+pub(super) fn title(runs: &[Run]) -> String {
+    match runs {
+        [run] => format!("{}: {}", word(run), kernel(&run.document)),
+        runs => format!("{} runs", runs.len()),
+    }
+}
+
+fn word(run: &Run) -> String {
+    let VerdictRecord { kind, .. } = &run.document.verdict;
+    if kind.is_empty() { "INCOMPLETE".to_owned() } else { kind.to_uppercase() }
+}
+
+fn badge(run: &Run) -> String {
+    let class = match (run.document.verdict.kind.as_str(), run.incomplete) {
+        ("pass", false) => "good",
+        ("", _) | ("pass" | "interrupted", _) => "doubtful",
+        _ => "bad",
+    };
+    format!("<span class=\"verdict {class}\">{}</span>", text(&word(run)))
+}
+
+fn kernel(document: &Document) -> String {
+    let release = document.kernel.as_ref().and_then(|kernel| kernel.release.clone());
+    release.unwrap_or_else(|| document.run_id.clone())
+}
+
+fn reason(runs: &[Run], worst: &Run) -> String {
+    let VerdictRecord { reason, also, .. } = &worst.document.verdict;
+    let also = if also.is_empty() { String::new() } else { format!("; also {}", also.join(", ")) };
+    let passed = runs.iter().filter(|run| run.document.verdict.kind == "pass").count();
+    let of = if runs.len() > 1 {
+        format!("{passed} of {} runs passed; the worst, {}: ", runs.len(), worst.label)
+    } else {
+        String::new()
+    };
+    format!("{of}{reason}{also}")
+}
+
+fn facts(run: &Run) -> String {
+    let document = &run.document;
+    let mut facts: Vec<(&str, String)> = vec![("run", document.run_id.clone())];
+    facts.push(("when", format!("{}, {:.1} s", document.started_at, document.duration_ms / 1000.0)));
+    if let Some(kernel) = &document.kernel {
+        let release = kernel.release.clone().unwrap_or_default();
+        facts.push(("kernel", format!("{release} ({}), {}", kernel.image, kernel.boot_mode)));
+    }
+    if let Some(accelerator) = &document.accelerator {
+        facts.push(("accelerator", format!("{}, {}", accelerator.name, accelerator.reason)));
+    }
+    if let Some(transport) = &document.transport {
+        facts.push(("transport", format!("{}, {}", transport.name, transport.reason)));
+    }
+    if let Some(qemu) = &document.qemu {
+        facts.push(("QEMU", qemu.version.clone()));
+    }
+    let host = &document.host;
+    if !host.cpu_model.is_empty() {
+        facts.push(("host", format!("{}, {} CPUs, Linux {}", host.cpu_model, host.cpu_count, host.kernel)));
+    }
+    facts.push(("lunlab", document.lunlab_version.clone()));
+    facts.extend(document.notes.iter().map(|note| ("note", note.clone())));
+    let mut html = String::from("<dl>\n");
+    for (name, fact) in facts.iter().filter(|(_, fact)| !fact.is_empty()) {
+        push(&mut html, format_args!("<dt>{}</dt><dd>{}</dd>\n", text(name), text(fact)));
+    }
+    html + "</dl>\n"
+}
+
+fn overview(runs: &[Run]) -> String {
+    let columns = [
+        Column::Text("run"),
+        Column::Text("verdict"),
+        Column::Text("kernel"),
+        Column::Text("accelerator"),
+        Column::Text("started"),
+        Column::Text("reason"),
+    ];
+    let side = |run: &Run| match run.side {
+        Some(Side::A) => "A: ",
+        Some(Side::B) => "B: ",
+        None => "",
+    };
+    let row = |run: &Run| {
+        let document = &run.document;
+        let incomplete = if run.incomplete { ", incomplete" } else { "" };
+        vec![
+            format!("{}{}", side(run), run.label),
+            format!("{}{incomplete}", word(run)),
+            kernel(document),
+            document.accelerator.as_ref().map_or_else(String::new, |found| found.name.clone()),
+            document.started_at.clone(),
+            document.verdict.reason.clone(),
+        ]
+    };
+    section("runs", "Runs", &table(&columns, &runs.iter().map(row).collect::<Vec<_>>()))
+}
+
+/// What was checked.
+pub(super) fn checks(runs: &[Run]) -> String {
+    let columns =
+        [Column::Text("check"), Column::Text("of"), Column::Text("holds"), Column::Text("found")];
+    let row = |run: &Run, check: &crate::result::CheckResult| {
+        let holds = if check.ok { "yes" } else { "no" };
+        vec![check.name.clone(), run.label.clone(), holds.to_owned(), check.detail.clone()]
+    };
+    let rows = runs.iter().flat_map(|run| run.document.checks.iter().map(move |check| row(run, check)));
+    section("checks", "Checks", &table(&columns, &rows.collect::<Vec<_>>()))
+}
