@@ -7,7 +7,7 @@ use crate::{output, result};
 use std::fs::Permissions;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Where the page goes when nobody says.
 const PAGE: &str = "report.html";
@@ -35,20 +35,33 @@ fn page_place(report: &Report) -> Option<&Path> {
 }
 
 fn runs(report: &Report) -> Result<Vec<Run>, Error> {
-    let sides = [(None, &report.results), (Some(Side::A), &report.a), (Some(Side::B), &report.b)];
-    let places = sides.into_iter().flat_map(|(side, of)| of.iter().map(move |place| (side, place)));
-    places.map(|(side, place)| run(side, place)).collect()
+    let sides = [
+        ("run", None, &report.results),
+        ("A", Some(Side::A), &report.a),
+        ("B", Some(Side::B), &report.b),
+    ];
+    let mut runs = Vec::new();
+    for (word, side, places) in sides {
+        for (n, place) in places.iter().enumerate() {
+            let number = if places.len() > 1 || side.is_none() {
+                format!(" {}", n + 1)
+            } else {
+                String::new()
+            };
+            runs.push(run(format!("{word}{number}"), side, place)?);
+        }
+    }
+    Ok(runs)
 }
 
-fn run(side: Option<Side>, place: &PathBuf) -> Result<Run, Error> {
+fn run(label: String, side: Option<Side>, place: &Path) -> Result<Run, Error> {
     let loaded = result::load(place).map_err(|error| {
         let refused = Error::usage(error.to_string());
-        error.hint().map_or_else(|| refused.clone(), |hint| refused.clone().with_hint(hint))
+        match error.hint() {
+            Some(hint) => refused.with_hint(hint),
+            None => refused,
+        }
     })?;
-    let label = match loaded.document.run_id.as_str() {
-        "" => place.display().to_string(),
-        run_id => run_id.to_owned(),
-    };
     let result::Loaded { incomplete, document, json, .. } = loaded;
     Ok(Run { label, side, incomplete, document, json })
 }

@@ -7,6 +7,9 @@ use std::ops::Range;
 /// Beyond this, sums and differences of numbers could overflow.
 const FAR: f64 = 1e100;
 
+/// The longest time that is shown, in nanoseconds: what 64 bits hold of them.
+const LONGEST: f64 = 18_446_744_073_709_551_616.0;
+
 /// An axis. Ticks are in the order of their places.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Axis {
@@ -50,13 +53,13 @@ impl Axis {
     /// at 2 and 5 as well where those are few.
     pub(super) fn times(values: &[f64], name: &str) -> Self {
         let (low, high) = extent(values);
-        let low = low.max(1.0);
-        let high = high.max(low * 2.0);
+        let low = low.clamp(1.0, LONGEST);
+        let high = high.clamp(low * 2.0, LONGEST * 2.0);
         let range = low.log10() - 0.02..high.log10() + 0.02;
         let decades = range.end - range.start;
         let factors: &[f64] = if decades > 2.5 { &[1.0] } else { &[1.0, 2.0, 5.0] };
         let mut ticks = Vec::new();
-        for exponent in 0..=100 {
+        for exponent in 0..=20 {
             for factor in factors {
                 let place = (factor * 10f64.powi(exponent)).log10();
                 if range.contains(&place) {
@@ -77,7 +80,8 @@ impl Axis {
         let (low, high) = (axis.place(low), axis.place(high));
         let pad = if high > low { (high - low) * 0.05 } else { 1.0 };
         axis.range = low - pad..high + pad;
-        axis.ticks = labelled.iter().map(|(value, label)| (axis.place(*value), label.clone())).collect();
+        axis.ticks =
+            labelled.iter().map(|(value, label)| (axis.place(*value), label.clone())).collect();
         axis.ticks.sort_by(|a, b| a.0.total_cmp(&b.0));
         axis.ticks.dedup_by(|a, b| a.0 == b.0);
         axis
@@ -130,10 +134,11 @@ pub(super) fn as_float(n: usize) -> f64 {
 /// The least and the greatest finite value; 0 to 0 without one.
 fn extent(values: &[f64]) -> (f64, f64) {
     let known = values.iter().copied().filter(|value| value.is_finite()).map(finite);
-    known.fold(None, |so_far: Option<(f64, f64)>, value| {
-        Some(so_far.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
-    })
-    .unwrap_or((0.0, 0.0))
+    known
+        .fold(None, |so_far: Option<(f64, f64)>, value| {
+            Some(so_far.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
+        })
+        .unwrap_or((0.0, 0.0))
 }
 
 fn finite(value: f64) -> f64 {
@@ -205,9 +210,10 @@ mod tests {
 
     #[test]
     fn times_have_ticks_of_one_two_and_five_or_of_decades() {
-        assert_eq!(labels(&Axis::times(&[90e3, 6e6], "")), [
-            "100 µs", "200 µs", "500 µs", "1 ms", "2 ms", "5 ms"
-        ]);
+        assert_eq!(
+            labels(&Axis::times(&[90e3, 6e6], "")),
+            ["100 µs", "200 µs", "500 µs", "1 ms", "2 ms", "5 ms"]
+        );
         assert_eq!(labels(&Axis::times(&[900.0, 6e6], "")), ["1 µs", "10 µs", "100 µs", "1 ms"]);
     }
 

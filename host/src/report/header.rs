@@ -1,7 +1,7 @@
 //! The verdict, and what it is of.
 
+use super::Run;
 use super::html::{Column, push, section, table, text};
-use super::{Run, Side};
 use crate::result::{Document, VerdictRecord};
 
 /// The most lines of a finding that are shown; the JSON has all.
@@ -13,7 +13,8 @@ pub(super) fn header(runs: &[Run]) -> String {
     let Some(worst) = worst else { return String::new() };
     let mut html = String::from("<header>\n");
     for run in runs.iter().filter(|run| run.incomplete) {
-        let line = format!("{} is incomplete: it was interrupted, and this is what it had.", run.label);
+        let name = if runs.len() > 1 { &run.label } else { "This run" };
+        let line = format!("{name} is incomplete: it was cut short, and this is what it had.");
         push(&mut html, format_args!("<p class=\"banner\">{}</p>\n", text(&line)));
     }
     push(&mut html, format_args!("<h1>{} {}</h1>\n", badge(worst), text(&kernel(&worst.document))));
@@ -68,7 +69,8 @@ fn reason(runs: &[Run], worst: &Run) -> String {
 fn facts(run: &Run) -> String {
     let document = &run.document;
     let mut facts: Vec<(&str, String)> = vec![("run", document.run_id.clone())];
-    facts.push(("when", format!("{}, {:.1} s", document.started_at, document.duration_ms / 1000.0)));
+    facts
+        .push(("when", format!("{}, {:.1} s", document.started_at, document.duration_ms / 1000.0)));
     if let Some(kernel) = &document.kernel {
         let release = kernel.release.clone().unwrap_or_default();
         facts.push(("kernel", format!("{release} ({}), {}", kernel.image, kernel.boot_mode)));
@@ -84,7 +86,10 @@ fn facts(run: &Run) -> String {
     }
     let host = &document.host;
     if !host.cpu_model.is_empty() {
-        facts.push(("host", format!("{}, {} CPUs, Linux {}", host.cpu_model, host.cpu_count, host.kernel)));
+        facts.push((
+            "host",
+            format!("{}, {} CPUs, Linux {}", host.cpu_model, host.cpu_count, host.kernel),
+        ));
     }
     facts.push(("lunlab", document.lunlab_version.clone()));
     facts.extend(document.notes.iter().map(|note| ("note", note.clone())));
@@ -97,6 +102,7 @@ fn facts(run: &Run) -> String {
 
 fn overview(runs: &[Run]) -> String {
     let columns = [
+        Column::Text(""),
         Column::Text("run"),
         Column::Text("verdict"),
         Column::Text("kernel"),
@@ -104,16 +110,12 @@ fn overview(runs: &[Run]) -> String {
         Column::Text("started"),
         Column::Text("reason"),
     ];
-    let side = |run: &Run| match run.side {
-        Some(Side::A) => "A: ",
-        Some(Side::B) => "B: ",
-        None => "",
-    };
     let row = |run: &Run| {
         let document = &run.document;
         let incomplete = if run.incomplete { ", incomplete" } else { "" };
         vec![
-            format!("{}{}", side(run), run.label),
+            run.label.clone(),
+            document.run_id.clone(),
             format!("{}{incomplete}", word(run)),
             kernel(document),
             document.accelerator.as_ref().map_or_else(String::new, |found| found.name.clone()),
@@ -130,8 +132,14 @@ pub(super) fn checks(runs: &[Run]) -> String {
         [Column::Text("check"), Column::Text("of"), Column::Text("holds"), Column::Text("found")];
     let row = |run: &Run, check: &crate::result::CheckResult| {
         let holds = if check.ok { "yes" } else { "no" };
-        vec![check.name.clone(), run.label.clone(), holds.to_owned(), check.detail.clone()]
+        vec![
+            check.name.clone(),
+            if runs.len() > 1 { run.label.clone() } else { String::new() },
+            holds.to_owned(),
+            check.detail.clone(),
+        ]
     };
-    let rows = runs.iter().flat_map(|run| run.document.checks.iter().map(move |check| row(run, check)));
+    let rows =
+        runs.iter().flat_map(|run| run.document.checks.iter().map(move |check| row(run, check)));
     section("checks", "Checks", &table(&columns, &rows.collect::<Vec<_>>()))
 }

@@ -34,17 +34,19 @@ pub(super) fn table(columns: &[Column], rows: &[Vec<String>]) -> String {
     if rows.is_empty() {
         return String::new();
     }
+    // A column in which nothing is ever said is left out.
+    let (columns, rows) = with_content(columns, rows);
     let class = |column: &Column| match column {
         Column::Text(_) => "",
         Column::Number(_) => " class=\"n\"",
     };
     let mut html = String::from("<div class=\"scroll\"><table><thead><tr>");
-    for column in columns {
+    for column in &columns {
         let (Column::Text(name) | Column::Number(name)) = column;
         push(&mut html, format_args!("<th{}>{}</th>", class(column), text(name)));
     }
     html.push_str("</tr></thead><tbody>\n");
-    for row in rows {
+    for row in &rows {
         html.push_str("<tr>");
         for (column, cell) in columns.iter().zip(row) {
             push(&mut html, format_args!("<td{}>{}</td>", class(column), text(cell)));
@@ -52,6 +54,19 @@ pub(super) fn table(columns: &[Column], rows: &[Vec<String>]) -> String {
         html.push_str("</tr>\n");
     }
     html + "</tbody></table></div>\n"
+}
+
+fn with_content<'a>(
+    columns: &[Column],
+    rows: &'a [Vec<String>],
+) -> (Vec<Column>, Vec<Vec<&'a str>>) {
+    let said = |n: usize| rows.iter().any(|row| row.get(n).is_some_and(|cell| !cell.is_empty()));
+    let kept: Vec<usize> = (0..columns.len()).filter(|n| said(*n)).collect();
+    let cells = |row: &'a Vec<String>| kept.iter().filter_map(|n| row.get(*n)).map(String::as_str);
+    (
+        kept.iter().map(|n| columns[*n]).collect(),
+        rows.iter().map(|row| cells(row).collect()).collect(),
+    )
 }
 
 /// A plot with what belongs to it.
@@ -75,7 +90,8 @@ impl Figure {
         if self.legend.len() > 1 {
             html.push_str("<span class=\"legend\">");
             for (role, name) in &self.legend {
-                let swatch = format_args!("<i class=\"{}\"></i>{} ", role.name(), text(name));
+                let swatch =
+                    format_args!("<span><i class=\"{}\"></i>{}</span> ", role.name(), text(name));
                 push(&mut html, swatch);
             }
             html.push_str("</span>");

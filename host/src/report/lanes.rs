@@ -1,10 +1,11 @@
 //! What is drawn in one colour: a side of a comparison, a run, or all runs together; and the
 //! benchmarks of several runs put side by side.
 
-use super::quantity::{percent, quantity};
+use super::quantity::{percent, range};
 use super::role::{Role, SERIES};
 use super::{Run, Side};
 use crate::result::{Benchmark, Series};
+use crate::spec::format_size;
 use lunlab_bench::statistics;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -23,6 +24,9 @@ pub(super) fn lanes(runs: &[Run]) -> Vec<Lane<'_>> {
     let side = |side| runs.iter().filter(|run| run.side == Some(side)).collect::<Vec<_>>();
     let split: Vec<(String, Vec<&Run>)> = if runs.iter().any(|run| run.side.is_some()) {
         vec![("A".to_owned(), side(Side::A)), ("B".to_owned(), side(Side::B))]
+    } else if let [run] = runs {
+        // Alone it needs no name.
+        vec![(String::new(), vec![run])]
     } else if runs.len() <= SERIES {
         runs.iter().map(|run| (run.label.clone(), vec![run])).collect()
     } else {
@@ -73,7 +77,7 @@ impl<'a> Group<'a> {
             others.iter().any(|other| other.get(*name) != Some(*value))
         };
         let told = self.parameters.iter().filter(varies);
-        let told = told.map(|(name, value)| format!(", {name} {}", plain(value)));
+        let told = told.map(|(name, value)| format!(", {name} {}", shown(name, value)));
         std::iter::once(self.workload.to_owned()).chain(told).collect()
     }
 
@@ -140,20 +144,23 @@ pub(super) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+/// A parameter's value as a person has it: bytes in the units of specs.
+pub(super) fn shown(name: &str, value: &Value) -> String {
+    let bytes = value.as_u64().filter(|_| name.contains("size") || name.contains("bytes"));
+    bytes.map_or_else(|| plain(value), format_size)
+}
+
 /// Parameters on one line.
 pub(super) fn parameters(parameters: &BTreeMap<String, Value>) -> String {
     let words: Vec<String> =
-        parameters.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();
+        parameters.iter().map(|(name, value)| format!("{name} {}", shown(name, value))).collect();
     words.join(", ")
 }
 
 impl Estimate {
     /// The interval with its unit.
     pub(super) fn interval_words(&self, unit: &str) -> String {
-        self.interval.map_or_else(
-            || "–".to_owned(),
-            |(low, high)| format!("{} to {}", quantity(low, unit), quantity(high, unit)),
-        )
+        self.interval.map_or_else(|| "–".to_owned(), |ends| range(ends, unit))
     }
 
     /// Half of the interval as a part of the median.

@@ -80,7 +80,7 @@ fn figure(title: &str, lanes: &[Lane], buckets: &[Buckets]) -> Option<Figure> {
     }
     Some(Figure {
         title: title.to_owned(),
-        note: String::new(),
+        note: note(lanes, buckets),
         legend: lanes.iter().map(|lane| (lane.role, lane.label.clone())).collect(),
         svg: Plot {
             title: format!("Latency of {title}"),
@@ -157,16 +157,21 @@ fn percentile(buckets: &Buckets, part: u64) -> Option<u64> {
     reached.map(|(end, _)| *end)
 }
 
+fn note(lanes: &[Lane], buckets: &[Buckets]) -> String {
+    let count = |of: &Buckets| of.iter().map(|(_, count)| u128::from(*count)).sum::<u128>();
+    let counts = lanes.iter().zip(buckets);
+    let words = counts.map(|(lane, of)| format!("{} {} requests", lane.label, count(of)));
+    words.map(|words| words.trim().to_owned()).collect::<Vec<_>>().join(", ") + "."
+}
+
 fn numbers(lanes: &[Lane], buckets: &[Buckets]) -> String {
     let mut columns = vec![Column::Text("of")];
     columns.extend(PERCENTILES.iter().map(|(name, _)| Column::Number(name)));
-    columns.push(Column::Number("requests"));
     let row = |(lane, buckets): (&Lane, &Buckets)| {
         let mut row = vec![lane.label.clone()];
         for (_, part) in PERCENTILES {
             row.push(quantity(nanoseconds(percentile(buckets, part)?), "ns"));
         }
-        row.push(buckets.iter().map(|(_, count)| u128::from(*count)).sum::<u128>().to_string());
         Some(row)
     };
     table(&columns, &lanes.iter().zip(buckets).filter_map(row).collect::<Vec<_>>())

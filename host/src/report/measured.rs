@@ -60,9 +60,13 @@ fn remarks(groups: &[Group], lanes: &[Lane]) -> String {
                 let errors = benchmark.errors.iter().map(|why| ("error", why));
                 let noisy = benchmark.conditions.noisy.iter().map(|why| ("noisy", why));
                 for (word, why) in skipped.chain(errors).chain(noisy) {
-                    let of = if lanes.len() > 1 { format!(" ({})", lane.label) } else { String::new() };
+                    let of =
+                        if lanes.len() > 1 { format!(" ({})", lane.label) } else { String::new() };
                     let line = text(&format!("{label}{of}: {why}"));
-                    push(&mut html, format_args!("<li><b class=\"{word}\">{word}</b> {line}</li>\n"));
+                    push(
+                        &mut html,
+                        format_args!("<li><b class=\"{word}\">{word}</b> {line}</li>\n"),
+                    );
                 }
             }
         }
@@ -93,6 +97,7 @@ fn counters(groups: &[Group], lanes: &[Lane]) -> String {
             }
         }
     }
+    rows.dedup();
     let table = table(&columns, &rows);
     if table.is_empty() { table } else { format!("<h3>Counters</h3>\n{table}") }
 }

@@ -2,9 +2,7 @@
 
 use super::html::text;
 use super::lanes::{groups, lanes};
-use super::{
-    Run, header, latency, measured, raw, role, scaling, sweep, throughput, timeline,
-};
+use super::{Run, header, latency, measured, raw, role, scaling, sweep, throughput, timeline};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -18,10 +16,10 @@ pub fn page(runs: &[Run]) -> String {
         header::checks(runs),
         measured::measured(&groups, &lanes),
         timeline::timeline(&lanes),
-        latency::latency(&groups, &lanes),
-        throughput::throughput(&groups, &lanes),
         sweep::sweep(&groups, &lanes),
         scaling::scaling(&groups, &lanes),
+        latency::latency(&groups, &lanes),
+        throughput::throughput(&groups, &lanes),
         measured::parameters_table(&groups),
         raw::attachment(runs),
     ];

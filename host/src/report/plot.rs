@@ -88,7 +88,7 @@ impl Plot {
             .build_cartesian_2d(x, self.y.clone())?;
         self.mesh(&mut chart)?;
         for mark in &self.marks {
-            self.mark(&mut chart, mark)?;
+            self.mark(root, &mut chart, mark)?;
         }
         self.words_above(root, top)?;
         root.present()?;
@@ -121,15 +121,15 @@ impl Plot {
         Ok(())
     }
 
-    fn mark(&self, chart: &mut Chart, mark: &Mark) -> Drawn {
+    fn mark(&self, root: &Area, chart: &mut Chart, mark: &Mark) -> Drawn {
         let at = |(x, y): (f64, f64)| (self.x.place(x), self.y.place(y));
         match mark {
             Mark::Dot(role, x, y) => {
                 chart.draw_series([Circle::new(at((*x, *y)), 8, role.colour().filled())])?;
             }
             Mark::Speck(role, x, y) => {
-                let faint = role.colour().mix(0.45).filled();
-                chart.draw_series([Circle::new(at((*x, *y)), 4, faint)])?;
+                let faint = role.colour().mix(0.55).filled();
+                chart.draw_series([Circle::new(at((*x, *y)), 5, faint)])?;
             }
             Mark::Line(role, points) => line(chart, points.iter().copied().map(at), *role, 5)?,
             Mark::Thin(role, points) => line(chart, points.iter().copied().map(at), *role, 3)?,
@@ -144,8 +144,7 @@ impl Plot {
             Mark::Word(x, y, word) => {
                 let left = style(Role::Ink).pos(Pos::new(HPos::Left, VPos::Center));
                 let place = chart.backend_coord(&at((*x, *y)));
-                let text = Text::new(terminal(word), (place.0 + 14, place.1), left);
-                chart.plotting_area().strip_coord_spec().draw(&text)?;
+                root.draw(&Text::new(terminal(word), (place.0 + 14, place.1), left))?;
             }
         }
         Ok(())

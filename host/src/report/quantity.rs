@@ -21,7 +21,7 @@ pub(super) fn display_unit(unit: &str, most: f64) -> (f64, String) {
         return (least / ns, word.to_owned());
     }
     let prefixes: &[(f64, &str)] = match unit {
-        "1/s" => &[(1e9, "G/s"), (1e6, "M/s"), (1e3, "k/s"), (1.0, "1/s")],
+        "1/s" => &[(1e9, "G/s"), (1e6, "M/s"), (1e3, "k/s"), (1.0, "/s")],
         "MB/s" => &[(1e3, "GB/s"), (1.0, "MB/s")],
         _ => &[],
     };
@@ -29,7 +29,7 @@ pub(super) fn display_unit(unit: &str, most: f64) -> (f64, String) {
     found.map_or((1.0, unit.to_owned()), |(factor, word)| (*factor, (*word).to_owned()))
 }
 
-/// A value with its unit: `4.19 ms`, `7464 1/s`.
+/// A value with its unit: `4.19 ms`, `7464 /s`.
 pub(super) fn quantity(value: f64, unit: &str) -> String {
     if nanoseconds(unit).is_some() {
         let (factor, unit) = display_unit(unit, value);
@@ -37,8 +37,19 @@ pub(super) fn quantity(value: f64, unit: &str) -> String {
     }
     match unit {
         "" | "ratio" => number(value),
+        "1/s" => format!("{} /s", number(value)),
         unit => format!("{} {unit}", number(value)),
     }
+}
+
+/// Two values with the unit that suits the greater: `4.1 to 4.3 ms`.
+pub(super) fn range((low, high): (f64, f64), unit: &str) -> String {
+    let (factor, shown) = match nanoseconds(unit) {
+        Some(_) => display_unit(unit, high),
+        None => (1.0, unit.trim_start_matches('1').to_owned()),
+    };
+    let words = format!("{} to {} {shown}", number(low / factor), number(high / factor));
+    words.trim_end_matches("ratio").trim_end().to_owned()
 }
 
 /// A number with four significant digits, whole ones whole, in powers of ten only where it is
@@ -83,7 +94,7 @@ mod tests {
             (0.5, "ms", "500 µs"),
             (2.5, "s", "2.5 s"),
             (0.0, "ns", "0 ns"),
-            (7464.2, "1/s", "7464 1/s"),
+            (7464.2, "1/s", "7464 /s"),
             (30.62, "MB/s", "30.62 MB/s"),
             (0.98765, "ratio", "0.9877"),
             (f64::NAN, "MB/s", "– MB/s"),
@@ -93,10 +104,21 @@ mod tests {
     }
 
     #[test]
+    fn a_range_has_one_unit() {
+        for (ends, unit, shown) in [
+            ((900_000.0, 1_100_000.0), "ns", "0.9 to 1.1 ms"),
+            ((5572.0, 5704.0), "1/s", "5572 to 5704 /s"),
+            ((0.98, 1.02), "ratio", "0.98 to 1.02"),
+        ] {
+            assert_eq!(range(ends, unit), shown);
+        }
+    }
+
+    #[test]
     fn axes_have_one_unit_for_all_their_ticks() {
         assert_eq!(display_unit("ns", 5e6), (1e6, "ms".into()));
         assert_eq!(display_unit("1/s", 74_640.0), (1e3, "k/s".into()));
-        assert_eq!(display_unit("1/s", 7464.0), (1.0, "1/s".into()));
+        assert_eq!(display_unit("1/s", 7464.0), (1.0, "/s".into()));
         assert_eq!(display_unit("bananas", 1e9), (1.0, "bananas".into()));
     }
 }

@@ -68,7 +68,8 @@ fn of_group(group: &Group, label: &str, lanes: &[Lane]) -> Vec<Figure> {
         .filter(|(_, unit)| nanoseconds(unit).is_some())
         .filter_map(|name| Some((sized(name.0)?, name)))
         .collect();
-    let mut kinds: Vec<(&str, &str)> = sized.iter().map(|(size, name)| (size.before, name.1)).collect();
+    let mut kinds: Vec<(&str, &str)> =
+        sized.iter().map(|(size, name)| (size.before, name.1)).collect();
     kinds.sort_unstable();
     kinds.dedup();
     for kind in kinds {
@@ -79,7 +80,7 @@ fn of_group(group: &Group, label: &str, lanes: &[Lane]) -> Vec<Figure> {
                 let found = group.estimate(lane, *name)?;
                 Some(Point { bytes: size.bytes, words: size.words.to_owned(), found })
             };
-            of.iter().filter_map(|each| point(each)).collect::<Vec<_>>()
+            of.iter().filter_map(point).collect::<Vec<_>>()
         };
         let points: Vec<Vec<Point>> = (0..lanes.len()).map(points).collect();
         let title = [label, kind.0].join(" ");
@@ -92,9 +93,9 @@ fn of_group(group: &Group, label: &str, lanes: &[Lane]) -> Vec<Figure> {
 fn sized(name: &str) -> Option<Sized<'_>> {
     let digits = |c: char| c.is_ascii_digit() || c == '.';
     let unit_at = name.rfind(digits)? + 1;
-    let number_at = name[..unit_at].rfind(|c| !digits(c)).map_or(0, |at| {
-        at + name[at..].chars().next().map_or(1, char::len_utf8)
-    });
+    let number_at = name[..unit_at]
+        .rfind(|c| !digits(c))
+        .map_or(0, |at| at + name[at..].chars().next().map_or(1, char::len_utf8));
     let unit = name[unit_at..].trim();
     let (_, factor) = UNITS.iter().find(|(word, _)| *word == unit)?;
     let number: f64 = name[number_at..unit_at].parse().ok()?;
@@ -191,9 +192,9 @@ fn note(points: &[Vec<Point>], lanes: &[Lane], unit: &str) -> String {
     let mut note = String::from("Points are medians, the line is the one of least squares");
     for (lane, of) in lanes.iter().zip(points) {
         let Some(line) = fit(of) else { continue };
+        let name = if lane.label.is_empty() { "it is" } else { &lane.label };
         let words = format!(
-            "; {}: {} + {} for each MB, R² {}",
-            lane.label,
+            "; {name} {} + {} for each MB, R² {}",
             quantity(line.offset, unit),
             quantity(line.slope * 1e6, unit),
             number(line.explained(of)),

@@ -2,13 +2,12 @@
 
 use super::axis::Axis;
 use super::html::{Column, Figure, section, side_by_side, table};
-use super::lanes::{Estimate, Group, Lane, plain};
+use super::lanes::{Estimate, Group, Lane, plain, shown};
 use super::plot::{HALF, Mark, NUMBERS, Plot};
 use super::quantity::quantity;
 use super::role::{Role, SERIES};
-use crate::spec::{format_size, parse_duration, parse_size};
+use crate::spec::{parse_duration, parse_size};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// Fewer values than this make no curve.
 const LEAST: usize = 3;
@@ -48,20 +47,22 @@ fn varying<'a>(groups: &[&Group<'a>]) -> Vec<&'a str> {
 /// The groups by what their other parameters are; only those that vary in `parameter` enough.
 fn curves<'a>(groups: &[&'a Group<'a>], parameter: &str) -> Vec<Curve<'a>> {
     let varying = varying(groups);
-    let mut curves: BTreeMap<String, Curve> = BTreeMap::new();
+    let mut curves: Vec<Curve> = Vec::new();
     for group in groups {
         let Some(value) = group.parameters.get(parameter) else { continue };
         let Some(x) = value_of(value) else { continue };
         let others = varying.iter().filter(|name| **name != parameter);
         let others = others.filter_map(|name| Some((name, group.parameters.get(*name)?)));
         let label: Vec<String> =
-            others.map(|(name, value)| format!("{name} {}", plain(value))).collect();
+            others.map(|(name, value)| format!("{name} {}", shown(name, value))).collect();
         let label = label.join(", ");
-        let curve = curves.entry(label.clone()).or_insert(Curve { label, points: Vec::new() });
-        curve.points.push((x, tick(parameter, value), group));
+        let point = (x, shown(parameter, value), *group);
+        match curves.iter_mut().find(|curve| curve.label == label) {
+            Some(curve) => curve.points.push(point),
+            None => curves.push(Curve { label, points: vec![point] }),
+        }
     }
-    let mut curves: Vec<Curve> =
-        curves.into_values().filter(|curve| curve.points.len() >= LEAST).collect();
+    curves.retain(|curve| curve.points.len() >= LEAST);
     for curve in &mut curves {
         curve.points.sort_by(|a, b| a.0.total_cmp(&b.0));
     }
@@ -75,12 +76,6 @@ fn value_of(value: &Value) -> Option<f64> {
     let seconds = || parse_duration(&text).ok().map(|time| time.as_secs_f64());
     let found = text.parse().ok().or_else(bytes).or_else(seconds);
     found.filter(|value: &f64| value.is_finite())
-}
-
-/// What stands at its tick: bytes as a spec has them.
-fn tick(parameter: &str, value: &Value) -> String {
-    let bytes = value.as_u64().filter(|_| parameter.contains("size") || parameter.contains("bytes"));
-    bytes.map_or_else(|| plain(value), format_size)
 }
 
 fn of_parameter(workload: &str, parameter: &str, curves: &[Curve], lanes: &[Lane]) -> Vec<Figure> {
@@ -201,7 +196,7 @@ mod tests {
         ] {
             assert_eq!(value_of(&value), number, "{value}");
         }
-        assert_eq!(tick("block_size", &Value::from(4096)), "4K");
-        assert_eq!(tick("queue_depth", &Value::from(1024)), "1024");
+        assert_eq!(shown("block_size", &Value::from(4096)), "4K");
+        assert_eq!(shown("queue_depth", &Value::from(1024)), "1024");
     }
 }

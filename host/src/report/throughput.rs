@@ -29,8 +29,7 @@ fn of_group(group: &Group, all: &[Group], lanes: &[Lane]) -> Vec<Figure> {
 }
 
 fn figure(group: &Group, label: &str, lanes: &[Lane], name: (&str, &str)) -> Figure {
-    let samples: Vec<Vec<f64>> =
-        (0..lanes.len()).map(|lane| group.samples(lane, name)).collect();
+    let samples: Vec<Vec<f64>> = (0..lanes.len()).map(|lane| group.samples(lane, name)).collect();
     let title = format!("{label}: {}", name.0);
     let longest = samples.iter().map(Vec::len).max().unwrap_or(0);
     let width = window(longest);
@@ -58,7 +57,6 @@ fn figure(group: &Group, label: &str, lanes: &[Lane], name: (&str, &str)) -> Fig
 }
 
 fn marks(role: Role, samples: &[f64]) -> Vec<Mark> {
-    let number = |n: usize| as_float(n) + 0.5;
     let stretch = samples.len().div_ceil(POINTS / 2).max(1);
     let mut marks = Vec::new();
     for (n, part) in samples.chunks(stretch).enumerate() {
@@ -68,9 +66,9 @@ fn marks(role: Role, samples: &[f64]) -> Vec<Mark> {
         marks.extend(ends.iter().flatten().map(|y| Mark::Speck(role, x, *y)));
     }
     let width = window(samples.len());
-    let averages = moving_average(samples, width).into_iter().enumerate();
-    let middle = as_float(width) / 2.0 - 0.5;
-    let points = averages.step_by(stretch).map(|(n, y)| (number(n) + middle, y));
+    let middle = as_float(width) / 2.0;
+    let averages = moving_average(samples, width, stretch);
+    let points = averages.into_iter().map(|(n, y)| (as_float(n) + middle, y));
     marks.push(Mark::Line(role, points.collect()));
     marks
 }
@@ -80,11 +78,11 @@ fn window(samples: usize) -> usize {
     (samples / 10).max(3).min(samples.max(1))
 }
 
-/// The averages of each `width` samples in a row.
-pub(super) fn moving_average(samples: &[f64], width: usize) -> Vec<f64> {
-    let windows = samples.windows(width.max(1));
+/// The averages of `width` samples in a row, and where those begin; of every `step`th such row.
+fn moving_average(samples: &[f64], width: usize, step: usize) -> Vec<(usize, f64)> {
+    let rows = samples.windows(width.max(1)).enumerate().step_by(step.max(1));
     let few = as_float(width.max(1));
-    windows.map(|window| window.iter().map(|each| each / few).sum()).collect()
+    rows.map(|(n, row)| (n, row.iter().map(|each| each / few).sum())).collect()
 }
 
 fn numbers(lanes: &[Lane], samples: &[Vec<f64>], unit: &str) -> String {
@@ -108,4 +106,17 @@ fn numbers(lanes: &[Lane], samples: &[Vec<f64>], unit: &str) -> String {
         ])
     };
     table(&columns, &lanes.iter().zip(samples).filter_map(row).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moving_average_is_the_mean_of_each_row() {
+        let samples = [1.0, 2.0, 6.0, 3.0, 5.0];
+        assert_eq!(moving_average(&samples, 4, 1), [(0, 3.0), (1, 4.0)]);
+        assert_eq!(moving_average(&samples, 2, 2), [(0, 1.5), (2, 4.5)]);
+        assert_eq!(moving_average(&samples, 6, 1), []);
+    }
 }

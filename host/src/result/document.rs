@@ -437,7 +437,7 @@ pub(super) mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     /// A run that passed.
-    pub(in crate::result) fn passed() -> Document {
+    pub(crate) fn passed() -> Document {
         let phase = |phase: &str, ms| Phase { phase: phase.into(), ms };
         Document {
             schema: SCHEMA,

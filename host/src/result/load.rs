@@ -45,8 +45,7 @@ impl LoadError {
 /// When there is none, it is no result document, or one of a later schema.
 pub fn load(place: &Path) -> Result<Loaded, LoadError> {
     let path = if place.is_dir() { place.join("result.json") } else { place.to_owned() };
-    let refused =
-        |problem: String, hint| LoadError { path: path.clone(), problem, hint };
+    let refused = |problem: String, hint| LoadError { path: path.clone(), problem, hint };
     let json = read(&path).map_err(|error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound && place.is_dir();
         let hint = "a run that was killed may have left none; its console.log says how far it came";

@@ -12,10 +12,12 @@ mod store;
 
 pub use capped_log::{CappedLog, LogSummary};
 pub use case::{Case, Outcome, cases};
+#[cfg(test)]
+pub(crate) use document::tests::passed;
 pub use document::{
-    Benchmark, CheckResult, Choice, Conditions, Counter, DeviceFound, Difference, Document, Gauge, Histogram, Host, Kernel, Kmsg, Lun,
-    ModuleLoad, OneTarget, OneTpg, Phase, Qemu, SCHEMA, Series, Summary, TaintChange, Target,
-    Transport, VerdictRecord, timestamp,
+    Benchmark, CheckResult, Choice, Conditions, Counter, DeviceFound, Difference, Document, Gauge,
+    Histogram, Host, Kernel, Kmsg, Lun, ModuleLoad, OneTarget, OneTpg, Phase, Qemu, SCHEMA, Series,
+    Summary, TaintChange, Target, Transport, VerdictRecord, timestamp,
 };
 pub use junit::to_junit;
 pub use ktap::to_ktap;
