@@ -27,6 +27,18 @@ pub enum PortalError {
     Port(String, String),
 }
 
+impl PortalError {
+    /// The portal that was probably meant, where that can be told.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Brackets(_, meant) => Some(meant.clone()),
+            Self::Zone(_) => Some("[::1]:3260, or an address of the guest's own".to_owned()),
+            _ => None,
+        }
+    }
+}
+
 impl PortalSpec {
     /// Reads `address`, `address:port`, `[address]` or `[address]:port`.
     ///

@@ -578,6 +578,8 @@ fn describe(value: &DeValue<'_>) -> String {
         DeValue::Integer(number) if number.radix() == 10 => {
             quoted(number.as_str()).replace('"', "")
         }
+        DeValue::Integer(number) => i128::from_str_radix(number.as_str(), number.radix())
+            .map_or_else(|_| "this".to_owned(), |number| number.to_string()),
         DeValue::Float(number) => quoted(number.as_str()).replace('"', ""),
         DeValue::Boolean(truth) => truth.to_string(),
         _ => "this".to_owned(),

@@ -6,11 +6,14 @@ use toml::de::DeTable;
 use super::fault::{Fault, KeyPath, Position, quoted};
 
 /// What TOML's parser says, in part, and what helps.
-const WAYS_OUT: [(&str, &str); 8] = [
+const WAYS_OUT: [(&str, &str); 11] = [
     ("duplicate key", "leave one of the two out"),
     ("string values must be quoted", "put the text in quotes: \"text\""),
     ("unquoted keys cannot contain", "a key has A-Z, a-z, 0-9, _ and -, others are in \"quotes\""),
     ("key with no value", "write key = value"),
+    ("missing comma", "put a comma between, or close the list before"),
+    ("invalid basic string", "close the text with a \""),
+    ("invalid boolean", "put a text in quotes: \"text\"; true and false stand without"),
     ("unclosed array", "close it with ]"),
     ("unclosed inline table", "close it with }"),
     ("unclosed table", "close its name with ], or ]] where it began with [["),

@@ -99,6 +99,12 @@ fn write_hint(parts: &[&str], errno: Errno) -> Option<String> {
         }
         (Some(Group::Wwn), "EOVERFLOW") => Some("the text is too long"),
         (Some(Group::Wwn), "EOPNOTSUPP") => Some("the device has a serial of its own"),
+        (Some(Group::StorageObjectAttribute), "EINVAL") if name == "queue_depth" => Some(
+            "at most hw_queue_depth, beside it, and only while no LUN exports the storage object",
+        ),
+        (Some(Group::StorageObjectAttribute), "EINVAL") if name == "optimal_sectors" => Some(
+            "at most hw_max_sectors, beside it, and only while no LUN exports the storage object",
+        ),
         (Some(Group::AluaGroup), "EINVAL") => alua_hint(name),
         (Some(Group::Auth), "EINVAL") => Some("at most 255 bytes"),
         (Some(Group::Auth), "EPERM") => Some("it takes the capability CAP_SYS_ADMIN"),

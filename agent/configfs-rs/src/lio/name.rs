@@ -135,7 +135,7 @@ fn check_iqn(rest: &str) -> [Option<String>; 3] {
             return Some("has nothing after the colon".to_owned());
         }
         let odd = string.chars().find(|c| !allowed(*c))?;
-        Some(format!("has {odd:?} after the colon; allowed are a-z 0-9 . : -"))
+        Some(format!("has {odd:?} after the colon (a-z 0-9 . : - are allowed)"))
     });
     [check_date(date).err(), domain.split('.').try_for_each(check_label).err(), string]
 }
@@ -162,7 +162,7 @@ fn check_label(label: &str) -> Result<(), String> {
         return Err(format!("has the domain part {label:?} with a hyphen at an end"));
     }
     match label.chars().find(|c| !allowed(*c)) {
-        Some(odd) => Err(format!("has {odd:?} in its domain; allowed are a-z 0-9 -")),
+        Some(odd) => Err(format!("has {odd:?} in its domain (a-z 0-9 - are allowed)")),
         None => Ok(()),
     }
 }
@@ -182,7 +182,10 @@ fn check_naa(digits: &str) -> Result<(), String> {
     let expected: &[u8] = if digits.len() == 32 { b"6" } else { b"1235" };
     match digits.bytes().next() {
         Some(first) if expected.contains(&first) => Ok(()),
-        _ => Err(format!("has an NAA type that does not go with {} digits", digits.len())),
+        _ if digits.len() == 32 => {
+            Err("has an NAA type that is not 6, that of 32 digits".to_owned())
+        }
+        _ => Err("has an NAA type that is not 1, 2, 3 or 5, those of 16 digits".to_owned()),
     }
 }
 
@@ -520,7 +523,7 @@ mod tests {
             ("naa.52004567ba64678d0123456789abcdef", "NAA type"),
             (&long, "is 236 bytes, limit 223"),
             ("iqn.2024-13.a_b..c:d/e", "month 13, not 01 to 12, and has '_'"),
-            ("iqn.2024-13.a_b..c:d/e", "0-9 -, and has '/' after the colon"),
+            ("iqn.2024-13.a_b..c:d/e", "0-9 - are allowed), and has '/' after the colon"),
             ("iqn.13", "no domain after the date, and has \"13\""),
         ] {
             let error = IscsiName::new(name).unwrap_err().to_string();

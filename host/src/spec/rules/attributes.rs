@@ -8,6 +8,9 @@ use crate::spec::{Backstore, Device, DeviceKind, FileioMode, StorageObject, Tpg}
 /// `RD_MAX_DEVICE_QUEUE_DEPTH` and `FD_MAX_DEVICE_QUEUE_DEPTH` of drivers/target.
 const QUEUE_DEPTH: u64 = 128;
 
+/// What `hw_queue_depth` of `null_blk` is unless told (drivers/block/null_blk/main.c).
+const NULL_BLK_DEPTH: u64 = 64;
+
 /// The most one request moves to a file, in bytes (`FD_MAX_BYTES`).
 const FILE_REQUEST: u64 = 8 << 20;
 
@@ -102,16 +105,56 @@ fn check_write_cache(object: &StorageObject, path: &KeyPath, findings: &mut Vec<
 
 fn check_limits(object: &StorageObject, path: &KeyPath, findings: &mut Vec<Finding>) {
     let depth = number(object, "queue_depth");
-    let deeper = depth.filter(|depth| *depth > QUEUE_DEPTH);
-    if let Some(depth) = deeper.filter(|_| object.backstore != Backstore::Block) {
-        let backstore = object.backstore.name();
-        let message = format!("{depth} is more than the {QUEUE_DEPTH} that {backstore} has");
+    let (least, owner) = match (object.backstore, &object.device) {
+        (Backstore::Block, Some(device)) => (device_depth(object, device), device.kind.name()),
+        (backstore, _) => (Some(QUEUE_DEPTH), backstore.name()),
+    };
+    if let (Some(depth), Some(most)) = (depth, least)
+        && depth > most
+    {
+        let message = format!("{depth} is more than the {most} that {owner} has");
         findings.push(refuse(path, "queue_depth", message).way_out("leave it out"));
     }
+    check_device_sectors(object, path, findings);
     let most = FILE_REQUEST / object.block_size().max(1);
     let sectors = number(object, "optimal_sectors").filter(|sectors| *sectors > most);
     if let Some(sectors) = sectors.filter(|_| object.backstore == Backstore::Fileio) {
         let message = format!("{sectors} is more than {most}, the blocks of 8M, fileio's most");
+        findings.push(refuse(path, "optimal_sectors", message).way_out("leave it out"));
+    }
+}
+
+/// The most requests that a device takes at once on any kernel, where the spec tells. A scheduler
+/// may double what hardware queues have, up to 256 (`blk_mq_init_sched`), and what has no such queues
+/// has 128 (`BLKDEV_DEFAULT_RQ`).
+fn device_depth(object: &StorageObject, device: &Device) -> Option<u64> {
+    let number = |name| device.parameter(name).and_then(|text| text.parse::<u64>().ok());
+    let scheduled = |depth: u64| depth.max(2 * depth.min(QUEUE_DEPTH));
+    if object.delay.is_some() || object.flakey.is_some() {
+        return Some(QUEUE_DEPTH);
+    }
+    match device.kind {
+        DeviceKind::Brd | DeviceKind::Zram => Some(QUEUE_DEPTH),
+        DeviceKind::NullBlk if number("queue_mode") == Some(0) => Some(QUEUE_DEPTH),
+        DeviceKind::NullBlk => {
+            let depth = number("hw_queue_depth").unwrap_or(NULL_BLK_DEPTH);
+            Some(if number("no_sched") == Some(1) { depth } else { scheduled(depth) })
+        }
+        DeviceKind::Loop => Some(scheduled(QUEUE_DEPTH)),
+        DeviceKind::Disk => None,
+    }
+}
+
+fn check_device_sectors(object: &StorageObject, path: &KeyPath, findings: &mut Vec<Finding>) {
+    let Some(device) = object.device.as_ref().filter(|_| object.backstore == Backstore::Block)
+    else {
+        return;
+    };
+    let most = device.parameter("max_sectors").and_then(|text| text.parse::<u64>().ok());
+    if let (Some(sectors), Some(most)) = (number(object, "optimal_sectors"), most)
+        && sectors > most
+    {
+        let message = format!("{sectors} is more than {most}, the max_sectors of the device");
         findings.push(refuse(path, "optimal_sectors", message).way_out("leave it out"));
     }
 }

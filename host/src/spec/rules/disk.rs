@@ -38,7 +38,12 @@ fn check_disk(disk: &Disk, path: &KeyPath, findings: &mut Vec<Finding>) {
                 let finding = Finding::new(path.key("image"), message);
                 findings.push(finding.way_out("give the file another name"));
             }
+            let before = findings.len();
             check_size(disk.size, path.key("image"), findings);
+            for finding in &mut findings[before..] {
+                finding.hint =
+                    Some("name another image, or let truncate -s make it larger".to_owned());
+            }
         }
     }
     let direct = matches!(disk.cache, DiskCache::None | DiskCache::Directsync);

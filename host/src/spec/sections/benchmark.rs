@@ -80,7 +80,8 @@ fn read_iscsi_randread(
 fn read_portal(section: &Section<'_>, reader: &mut Reader<'_>) -> Option<PortalSpec> {
     let written = section.string("portal", "a portal such as \"127.0.0.1:3260\"", reader)?;
     let parsed = PortalSpec::parse(written).map_err(|error| {
-        reader.fault(section.span_of("portal"), section.path.key("portal"), error);
+        let (span, path) = (section.span_of("portal"), section.path.key("portal"));
+        reader.fault_with_hint(span, path, &error, error.hint());
     });
     parsed.ok()
 }

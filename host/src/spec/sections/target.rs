@@ -108,7 +108,7 @@ fn read_portals(section: &Section<'_>, fabric: Fabric, reader: &mut Reader<'_>) 
     let mut portals = Vec::new();
     for item in section.strings("portals", "portal", reader) {
         portals.push(PortalSpec::parse(item.text).unwrap_or_else(|error| {
-            reader.fault(item.span, item.path, error);
+            reader.fault_with_hint(item.span, item.path, &error, error.hint());
             // Something must stand in its place, or the numbers of those after it would shift.
             PortalSpec::DEFAULT
         }));

@@ -348,5 +348,34 @@ attributes = { login_timeout = 5 }"#,
             r#"s.toml:11:16: target[0].tpg[0].acl[0].attributes.login_timeout: unknown here, docs/spec.md lists those lunlab knows
   hint: it is an attribute of a [[target.tpg]]"#,
         ),
+        (
+            object(
+                "block",
+                "device = \"null_blk\"\ndevice_parameters = { hw_queue_depth = 16 }\nattributes = { queue_depth = 33 }",
+            ),
+            r#"s.toml:7:30: storage_object[0].attributes.queue_depth: 33 is more than the 32 that null_blk has
+  hint: leave it out"#,
+        ),
+        (
+            object(
+                "block",
+                "device = \"null_blk\"\ndevice_parameters = { hw_queue_depth = 16, no_sched = true }\nattributes = { queue_depth = 17 }",
+            ),
+            r#"s.toml:7:30: storage_object[0].attributes.queue_depth: 17 is more than the 16 that null_blk has
+  hint: leave it out"#,
+        ),
+        (
+            object(
+                "block",
+                "device = \"null_blk\"\ndevice_parameters = { max_sectors = 64 }\nattributes = { optimal_sectors = 128 }",
+            ),
+            r#"s.toml:7:34: storage_object[0].attributes.optimal_sectors: 128 is more than 64, the max_sectors of the device
+  hint: leave it out"#,
+        ),
+        (
+            object("block", "device = \"brd\"\nattributes = { queue_depth = 129 }"),
+            r#"s.toml:6:30: storage_object[0].attributes.queue_depth: 129 is more than the 128 that brd has
+  hint: leave it out"#,
+        ),
     ]);
 }

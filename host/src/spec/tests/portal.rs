@@ -28,12 +28,12 @@ fn portals_are_refused_with_place_and_way_out() {
         (
             exported(r#"portals = ["::1"]"#),
             r#"s.toml:9:12: target[0].tpg[0].portals[0]: "::1" is an IPv6 address without brackets, write [::1] or [::1]:3260
-  hint: such as portals = ["127.0.0.1:3260"]"#,
+  hint: [::1] or [::1]:3260"#,
         ),
         (
             exported(r#"portals = ["[fe80::1%eth0]:3260"]"#),
             r#"s.toml:9:12: target[0].tpg[0].portals[0]: "[fe80::1%eth0]:3260" names a zone, the guest has no link-local addresses
-  hint: such as portals = ["127.0.0.1:3260"]"#,
+  hint: [::1]:3260, or an address of the guest's own"#,
         ),
         (
             exported(r#"portals = ["192.168.1.1:3260", "127.0.0.1"]"#),

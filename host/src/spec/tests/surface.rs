@@ -490,8 +490,8 @@ fn images_say_how_large_they_are() {
     );
     assert_eq!(
         parse("image = \"disk.qcow2\"").unwrap_err(),
-        "s.toml:3:9: disk[0].image: 64K is out of range, 1M to 16T is allowed\n  hint: such as \
-         image = \"disk.img\""
+        "s.toml:3:9: disk[0].image: 64K is out of range, 1M to 16T is allowed\n  hint: name \
+         another image, or let truncate -s make it larger"
     );
 }
 

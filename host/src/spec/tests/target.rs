@@ -22,7 +22,7 @@ wwn = "iqn.2024-05.org.ex_ample"
 [[target.tpg]]
 luns = [{ lun = 0, storage_object = "disk0" }]"#,
             ),
-            r#"s.toml:6:7: target[0].wwn: iSCSI name "iqn.2024-05.org.ex_ample": has '_' in its domain; allowed are a-z 0-9 -
+            r#"s.toml:6:7: target[0].wwn: iSCSI name "iqn.2024-05.org.ex_ample": has '_' in its domain (a-z 0-9 - are allowed)
   hint: a name looks like iqn.2015-04.org.example:disk0"#,
         ),
         (
@@ -32,7 +32,7 @@ wwn = "iqn.2024-05.org.example:a b"
 [[target.tpg]]
 luns = [{ lun = 0, storage_object = "disk0" }]"#,
             ),
-            r#"s.toml:6:7: target[0].wwn: iSCSI name "iqn.2024-05.org.example:a b": has ' ' after the colon; allowed are a-z 0-9 . : -
+            r#"s.toml:6:7: target[0].wwn: iSCSI name "iqn.2024-05.org.example:a b": has ' ' after the colon (a-z 0-9 . : - are allowed)
   hint: a name looks like iqn.2015-04.org.example:disk0"#,
         ),
         (
@@ -42,7 +42,7 @@ wwn = "iqn.2024-05.org.example:a/b"
 [[target.tpg]]
 luns = [{ lun = 0, storage_object = "disk0" }]"#,
             ),
-            r#"s.toml:6:7: target[0].wwn: iSCSI name "iqn.2024-05.org.example:a/b": has '/' after the colon; allowed are a-z 0-9 . : -
+            r#"s.toml:6:7: target[0].wwn: iSCSI name "iqn.2024-05.org.example:a/b": has '/' after the colon (a-z 0-9 . : - are allowed)
   hint: a name looks like iqn.2015-04.org.example:disk0"#,
         ),
         (
@@ -92,7 +92,7 @@ wwn = "naa.9001405000000001"
 [[target.tpg]]
 luns = [{ lun = 0, storage_object = "disk0" }]"#,
             ),
-            r#"s.toml:6:7: target[0].wwn: iSCSI name "naa.9001405000000001": has an NAA type that does not go with 16 digits
+            r#"s.toml:6:7: target[0].wwn: iSCSI name "naa.9001405000000001": has an NAA type that is not 1, 2, 3 or 5, those of 16 digits
   hint: a name looks like iqn.2015-04.org.example:disk0"#,
         ),
         (
@@ -142,7 +142,7 @@ wwn = "iqn.2024-05.örg"
 [[target.tpg]]
 luns = [{ lun = 0, storage_object = "disk0" }]"#,
             ),
-            r#"s.toml:6:7: target[0].wwn: iSCSI name "iqn.2024-05.örg": has 'ö' in its domain; allowed are a-z 0-9 -
+            r#"s.toml:6:7: target[0].wwn: iSCSI name "iqn.2024-05.örg": has 'ö' in its domain (a-z 0-9 - are allowed)
   hint: a name looks like iqn.2015-04.org.example:disk0"#,
         ),
         (
