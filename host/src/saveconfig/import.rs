@@ -124,9 +124,14 @@ fn discovery(mut fabric: Object<'_>, secrets: &mut Secrets) -> Option<Table> {
         return None;
     }
     let enabled = fabric.flag("discovery_enable_auth").unwrap_or(false);
-    let chap = chap(&mut fabric, "discovery_", "discovery", secrets, enabled);
+    let mut chap = chap(&mut fabric, "discovery_", "discovery", secrets, enabled);
     if enabled && chap.is_none() {
-        fabric.note("discovery wants credentials and has none to compare with: left open");
+        let (missing, variable) = secrets.missing();
+        chap = Some(missing);
+        fabric.note(format!(
+            "discovery wants credentials and the file has none: the name is lunlab, the secret that \
+             of {variable} in the environment"
+        ));
     }
     let mut table = Table::new("[discovery]");
     table.set_some("chap", chap);

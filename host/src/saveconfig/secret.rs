@@ -33,15 +33,26 @@ impl fmt::Debug for SavedSecret {
 pub(super) struct Secrets {
     directory: String,
     found: Vec<SavedSecret>,
+    missing: usize,
 }
 
 impl Secrets {
     pub(super) fn new(directory: &str) -> Self {
-        Self { directory: directory.to_owned(), found: Vec::new() }
+        Self { directory: directory.to_owned(), found: Vec::new(), missing: 0 }
     }
 
     pub(super) fn into_vec(self) -> Vec<SavedSecret> {
         self.found
+    }
+
+    /// Credentials for somebody who is asked for some that are not in the file, as the value of a
+    /// spec's `chap`; and the variable of the environment that is to hold the secret.
+    pub(super) fn missing(&mut self) -> (Item, String) {
+        self.missing += 1;
+        let variable = format!("LUNLAB_CHAP_{}", self.missing);
+        let entry = |key: &str, value: &str| (key.to_owned(), value.into());
+        let entries = vec![entry("userid", "lunlab"), entry("password_env", &variable)];
+        (Item::Inline(entries), variable)
     }
 
     /// Keeps a secret; gives the path the spec has for it.

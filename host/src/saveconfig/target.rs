@@ -231,8 +231,11 @@ impl Context<'_> {
             let owner = format!("{owner}-acl{index}");
             self.acl(&owner, acl, authentication, luns, &mut initiators)
         });
-        let acls: Vec<_> = acls.collect();
-        let own = chap(tpg, "chap_", owner, self.secrets, authentication);
+        let mut acls: Vec<_> = acls.collect();
+        let mut own = chap(tpg, "chap_", owner, self.secrets, authentication);
+        if authentication && own.is_none() && acls.iter().all(|acl| !acl.table.has("chap")) {
+            own = self.missing_credentials(&mut acls, generate, tpg);
+        }
         let credentials = own.is_some() || acls.iter().any(|acl| acl.table.has("chap"));
         let acl_tables = with_credentials(acls, authentication && credentials, tpg);
         let listening = tpg.objects("portals");
@@ -252,6 +255,35 @@ impl Context<'_> {
         tables.extend(acl_tables);
     }
 
+    /// Whoever is asked for credentials that are not in the file gets some that the environment
+    /// completes, so that an import never opens a target; the TPG's own are returned.
+    fn missing_credentials(
+        &mut self,
+        acls: &mut [SavedAcl],
+        generate: bool,
+        tpg: &Object<'_>,
+    ) -> Option<Item> {
+        let mut variables = Vec::new();
+        let mut draw = || {
+            let (chap, variable) = self.secrets.missing();
+            variables.push(variable);
+            chap
+        };
+        for acl in acls.iter_mut().filter(|acl| acl.authenticates != Some(false)) {
+            acl.table.set("chap", draw());
+        }
+        let own = (generate || acls.is_empty()).then(draw);
+        let message = "CHAP is demanded and the file has no credentials: the name is lunlab, the secret that of";
+        if !variables.is_empty() {
+            let variables = variables.join(", ");
+            tpg.note_at(
+                "attributes.authentication",
+                format!("{message} {variables} in the environment"),
+            );
+        }
+        own
+    }
+
     fn tpg_settings(
         &self,
         attributes: Vec<Setting>,
@@ -263,13 +295,7 @@ impl Context<'_> {
         let all = self.options.all;
         let known = Known { group: Group::TpgAttribute, unset: &|_| None, all };
         let mut attributes = known.keep(attributes, tpg);
-        if authentication && !credentials {
-            tpg.note_at(
-                "attributes.authentication",
-                "CHAP is demanded and there are no credentials, so that nobody can log in: \
-                 everybody can here",
-            );
-        } else if authentication != credentials {
+        if authentication != credentials {
             attributes.entries.push(("authentication".to_owned(), authentication.into()));
         }
         table.set_inline("attributes", attributes.entries);

@@ -3,6 +3,7 @@
 use super::{ImportError, Imported, Options, import};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::path::Path;
 
 use crate::spec::{Base, Spec};
@@ -23,8 +24,8 @@ fn notes(imported: &Imported) -> String {
 }
 
 /// What lunlab says of a spec that refers to no secrets; nothing when it takes it.
-fn faults(spec: &str) -> Option<String> {
-    let base = Base { directory: Path::new("/"), home: None, environment: |_| None };
+fn faults(spec: &str, environment: fn(&str) -> Option<OsString>) -> Option<String> {
+    let base = Base { directory: Path::new("/"), home: None, environment };
     Spec::parse(spec, base).err().map(|faults| faults.to_string())
 }
 
@@ -247,6 +248,28 @@ fn who_may_log_in_stays_as_it_was() {
 }
 
 #[test]
+fn who_is_asked_for_credentials_that_are_missing_is_asked_still() {
+    let acl = json!([{ "node_wwn": "iqn.2015-04.org.example:i", "mapped_luns": [] }]);
+    let chap = |n| format!("chap = {{ userid = \"lunlab\", password_env = \"LUNLAB_CHAP_{n}\" }}");
+    for (acls, generate, owners) in
+        [(json!([]), 0, vec!["tpg"]), (acl.clone(), 0, vec!["acl"]), (acl, 1, vec!["tpg", "acl"])]
+    {
+        let attributes = json!({ "authentication": 1, "generate_node_acls": generate });
+        let imported = imported(&tpg(&json!({ "attributes": attributes, "node_acls": acls })));
+        let asked: Vec<_> = imported.spec.lines().filter(|l| l.starts_with("chap")).collect();
+        assert_eq!(asked.len(), owners.len(), "{}", imported.spec);
+        assert!((1..=owners.len()).all(|n| asked.contains(&chap(n).as_str())), "{asked:?}");
+        let own =
+            imported.spec.find("chap").map(|at| imported.spec[..at].contains("[[target.tpg.acl]]"));
+        assert_eq!(own, Some(owners[0] == "acl"), "{}", imported.spec);
+        assert!(!imported.spec.contains("authentication"), "{}", imported.spec);
+        assert!(notes(&imported).contains("LUNLAB_CHAP_1"), "{}", notes(&imported));
+        // Nothing boots before somebody has given the secrets.
+        assert!(faults(&imported.spec, |_| None).unwrap().contains("LUNLAB_CHAP_1"));
+    }
+}
+
+#[test]
 fn credentials_that_nobody_is_asked_for_do_not_begin_to_be() {
     let chap = json!({ "chap_userid": "u", "chap_password": "canary" });
     let off = json!({ "attributes": { "authentication": 0 }, "chap_userid": "u", "chap_password": "canary" });
@@ -340,7 +363,7 @@ proptest! {
     ) {
         let document = with_oddities(without_credentials(), changes);
         if let Ok(imported) = import(&document.to_string(), &options()) {
-            let faults = faults(&imported.spec);
+            let faults = faults(&imported.spec, |_| Some("a-secret-of-some".into()));
             // A ramdisk that no machine has the memory for is not made smaller behind one's back.
             let too_large = |faults: &String| faults.contains("is too little for ramdisks");
             prop_assert_eq!(faults.filter(|faults| !too_large(faults)), None, "{}", imported.spec);
