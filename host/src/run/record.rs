@@ -513,7 +513,7 @@ fn summarise(benchmark: &mut Benchmark) {
             spread: summary.spread(),
             p25: summary.p25,
             p75: summary.p75,
-            interval: None,
+            interval: lunlab_bench::statistics::median_interval(&series.samples),
         });
     }
 }

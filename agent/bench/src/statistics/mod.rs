@@ -1,5 +1,11 @@
 //! Order statistics of samples: they say what was typical however bad the worst was.
 
+mod bootstrap;
+mod ratio;
+
+pub use bootstrap::median_interval;
+pub use ratio::{ALLOWANCE, Design, Ratio, Runs};
+
 /// What one series of samples comes to. Every field but `count` has the unit of the samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
