@@ -54,6 +54,9 @@ pub enum Command {
     /// Make one HTML page of results, with plots and the raw data, or export their samples
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Report),
+    /// Compare two results, or two sets of them: better, worse, same, or cannot tell
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(Compare),
     /// The process that outlives lunlab by a moment and leaves nothing behind
     #[command(hide = true)]
     Guardian {
@@ -129,6 +132,18 @@ The page is one file that needs no network. A result is its directory or its res
 is incomplete is shown as far as it goes. With --csv alone no page is written.
 
 Exit codes: 0 written, 2 no such result, or the file is there already, 3 it cannot be written";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  lunlab compare last~1 last
+  lunlab compare old/ new/ --fail-on 3%       directories of several results each
+  lunlab compare --a last~3,last~1 --b last~2,last
+  lunlab compare --format json last~1 last | jq .rows[].judgement
+
+Ratios are B over A. With one run a side nobody knows how much boots differ, so 10 % are allowed for
+that each way: make several runs, or let `lunlab ab` do it.
+
+Exit codes: 0 compared, 1 something is worse by more than --fail-on, 2 usage, 3 nothing to compare";
 
 /// `lunlab run`.
 #[derive(Debug, Args)]
@@ -269,6 +284,41 @@ pub struct Report {
     pub force: bool,
 }
 
+/// `lunlab compare`.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// A and B: a result, its result.json, a directory of results, `last`, `last~1`, or some of these
+    /// with commas between them
+    #[arg(value_name = "RESULT", num_args = 2)]
+    pub sides: Vec<String>,
+    /// Results of A; may be given again
+    #[arg(long, value_name = "RESULT")]
+    pub a: Vec<String>,
+    /// Results of B; may be given again
+    #[arg(long, value_name = "RESULT")]
+    pub b: Vec<String>,
+    /// Where `last` is looked for
+    #[arg(long, value_name = "DIR", default_value = "lunlab-results")]
+    pub results: PathBuf,
+    /// What is judged by.
+    #[command(flatten)]
+    pub judging: Judging,
+    /// How it is shown: a table, or a document on stdout
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// What a comparison is judged by.
+#[derive(Debug, Clone, Args)]
+pub struct Judging {
+    /// Exit with 1 when something is worse by more than this for certain: 3%
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub fail_on: Option<f64>,
+    /// What differs by less is the same; by default 5%, or --fail-on when that is less
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub margin: Option<f64>,
+}
+
 /// Which kernel.
 #[derive(Debug, Clone, Args)]
 pub struct Kernel {
@@ -384,6 +434,14 @@ fn size(text: &str) -> Result<u64, String> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|_| "write a whole number with ms, s, m or h: 90s".to_owned())
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim_end();
+    match number.parse::<f64>() {
+        Ok(percent) if (0.0..100.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("write a number from 0 to below 100 and %: 3%".to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod agent_image;
 pub mod cache;
 pub mod cli;
 pub mod commands;
+pub mod compare;
 pub mod detect;
 pub mod digest;
 pub mod error;

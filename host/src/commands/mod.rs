@@ -1,6 +1,7 @@
 //! One subcommand each.
 
 mod check;
+mod compare;
 mod image;
 mod import;
 mod page;
@@ -25,6 +26,7 @@ pub fn dispatch(cli: Cli, started: Instant) -> ExitCode {
         Command::Image(Image::List { file }) => code(image::list(&file)),
         Command::Import(command) => code(import::import(command)),
         Command::Report(command) => code(page::report(&command)),
+        Command::Compare(command) => code(compare::run(&command)),
         Command::Guardian { directory } if guardian::leads_its_group() => {
             guardian::watch(&directory)
         }

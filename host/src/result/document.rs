@@ -432,7 +432,7 @@ pub fn timestamp(moment: SystemTime) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::time::{Duration, UNIX_EPOCH};
 

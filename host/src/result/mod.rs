@@ -3,10 +3,11 @@
 
 mod capped_log;
 mod case;
-mod document;
+pub(crate) mod document;
 mod junit;
 mod ktap;
 mod load;
+pub mod locate;
 mod repro;
 mod store;
 

@@ -178,6 +178,8 @@ mod tests {
             (3, 3, 0.02, 0.01, Design::Apart),
             (2, 5, 0.02, 0.01, Design::Apart),
             (3, 3, 0.02, 0.01, Design::Pairs),
+            (4, 4, 0.15, 0.05, Design::Pairs),
+            (4, 4, 0.02, 0.01, Design::Pairs),
             (5, 5, 0.02, 0.05, Design::Pairs),
             (8, 8, 0.0, 0.02, Design::Apart),
         ];
