@@ -2,7 +2,7 @@
 
 use rustix::fs::{Mode, mkdir};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, mount};
+use rustix::mount::{MountFlags, mount, mount_remount};
 use std::ffi::CString;
 
 /// A file system to mount.
@@ -18,6 +18,24 @@ pub struct Mount {
     pub required: bool,
 }
 
+impl Mount {
+    fn flags(&self) -> MountFlags {
+        match self.kind {
+            "devtmpfs" => MountFlags::NOSUID,
+            _ => MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC,
+        }
+    }
+
+    /// Changes options of it while it is mounted.
+    ///
+    /// # Errors
+    /// What mount(2) says.
+    pub fn change(&self, options: &str) -> Result<(), Errno> {
+        let options = CString::new(options).unwrap_or_default();
+        mount_remount(self.at, self.flags(), options.as_c_str())
+    }
+}
+
 /// The mounts of early boot, in order. After them:
 ///
 /// ```text
@@ -26,7 +44,7 @@ pub struct Mount {
 /// /dev/shm   tmpfs
 /// /proc      proc
 /// /sys       sysfs
-/// /run       tmpfs      fileio's files; may fill the memory, as an initiator may
+/// /run       tmpfs      the files of fileio and loop devices; bounded before a target is built
 /// /tmp       tmpfs
 /// /var       tmpfs      target/pr and target/alua, where LIO keeps reservations and ALUA state
 /// ```
@@ -34,17 +52,21 @@ pub const EARLY: &[Mount] = &[
     Mount { kind: "devtmpfs", at: "/dev", options: "mode=0755", required: true },
     Mount { kind: "proc", at: "/proc", options: "", required: true },
     Mount { kind: "sysfs", at: "/sys", options: "", required: true },
-    Mount { kind: "tmpfs", at: "/run", options: "mode=0755,size=95%", required: true },
+    STORAGE_MOUNT,
     Mount { kind: "tmpfs", at: "/var", options: "mode=0755", required: true },
     Mount { kind: "tmpfs", at: "/tmp", options: "mode=1777", required: false },
     Mount { kind: "tmpfs", at: "/dev/shm", options: "mode=1777", required: false },
 ];
 
+/// The mount that storage is on.
+pub const STORAGE_MOUNT: Mount =
+    Mount { kind: "tmpfs", at: "/run", options: "mode=0755", required: true };
+
 /// The mount that waits for its module.
 pub const CONFIGFS: Mount =
     Mount { kind: "configfs", at: "/sys/kernel/config", options: "", required: true };
 
-/// Where fileio's files are, on [`EARLY`]'s `/run`.
+/// Where the files of fileio and loop devices are, on [`STORAGE_MOUNT`].
 pub const STORAGE: &str = "/run/lunlab";
 
 /// Directories made after [`EARLY`]: target_core_mod looks for its own at the moment it loads
@@ -94,9 +116,7 @@ pub fn mount_one(each: &Mount) -> Result<(), MountError> {
         make_directory(each.at)?;
     }
     let options = CString::new(each.options).unwrap_or_default();
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    let flags = if each.kind == "devtmpfs" { MountFlags::NOSUID } else { flags };
-    match mount(each.kind, each.at, each.kind, flags, options.as_c_str()) {
+    match mount(each.kind, each.at, each.kind, each.flags(), options.as_c_str()) {
         Ok(()) | Err(Errno::BUSY) => Ok(()),
         Err(errno) => Err(MountError { what: "mount", at: each.at, errno }),
     }

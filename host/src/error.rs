@@ -1,5 +1,6 @@
 //! The one error type that host modules hand to `main`: a category, what happened, and a way out.
 
+use crate::errno::by_name;
 use std::fmt;
 
 /// What an error costs: `main` maps it to an exit code.
@@ -45,7 +46,7 @@ impl Error {
     }
 
     fn new(category: Category, message: impl Into<String>) -> Self {
-        Self { category, message: message.into(), hint: None }
+        Self { category, message: by_name(&message.into()), hint: None }
     }
 
     /// Adds what would mend it.
@@ -58,7 +59,7 @@ impl Error {
     /// Puts what was being done in front of the message.
     #[must_use]
     pub fn context(mut self, doing: impl fmt::Display) -> Self {
-        self.message = format!("{doing}: {}", self.message);
+        self.message = format!("{}: {}", by_name(&doing.to_string()), self.message);
         self
     }
 

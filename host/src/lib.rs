@@ -8,6 +8,7 @@ pub mod commands;
 pub mod compare;
 pub mod detect;
 pub mod digest;
+pub mod errno;
 pub mod error;
 pub mod escape;
 pub mod guardian;

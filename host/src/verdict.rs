@@ -1,6 +1,7 @@
 //! The verdict of a run, from what happened in it.
 
 use crate::detect::{EventKind, KernelEvent};
+use crate::errno::by_name;
 
 /// How many lines a verdict shows.
 const LINES_MAX: usize = 120;
@@ -123,7 +124,7 @@ impl Fact {
     /// A fact without lines.
     #[must_use]
     pub fn new(kind: Kind, reason: impl Into<String>) -> Self {
-        Self { cause: Cause::Is(kind), reason: reason.into(), lines: Vec::new() }
+        Self { cause: Cause::Is(kind), reason: by_name(&reason.into()), lines: Vec::new() }
     }
 
     /// A signal that ended the run.

@@ -26,9 +26,11 @@ use system::{Node, System};
 pub struct Device {
     /// Its name, and the name of its link.
     pub name: String,
-    kind: DeviceKind,
+    /// What it is.
+    pub(crate) kind: DeviceKind,
     over: String,
-    size: u64,
+    /// Bytes; 0 where the device itself knows.
+    pub(crate) size: u64,
     read_only: bool,
     parameters: Vec<(String, String)>,
 }
@@ -55,6 +57,12 @@ impl Device {
             read_only: device.read_only,
             parameters: device.parameters.iter().map(own).collect(),
         })
+    }
+
+    /// Whether it keeps what is written, as all do but a `null_blk` that is not told to.
+    pub(crate) fn stores_data(&self) -> bool {
+        self.kind != DeviceKind::NullBlk
+            || self.parameter("memory_backed").is_some_and(|value| value != "0")
     }
 
     fn parameter(&self, key: &str) -> Option<&str> {
@@ -225,6 +233,17 @@ pub fn take_down(device: &StandingDevice) -> Result<(), Box<DeviceError>> {
     let system = System::real()?;
     device.undo.run(&system)?;
     remove_link(&system, &device.name)
+}
+
+/// Bounds what a zram may take of the memory, in bytes; another device is left as it is.
+///
+/// # Errors
+/// When the kernel does not take the bound.
+pub fn bound_zram(device: &StandingDevice, most: u64) -> Result<(), Box<DeviceError>> {
+    match &device.undo {
+        Undo::Zram { number } => zram::bound(&System::real()?, number, most),
+        _ => Ok(()),
+    }
 }
 
 /// Makes sure that a file or device can be read and written past the page cache; a file need not be

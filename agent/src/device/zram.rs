@@ -11,8 +11,16 @@ pub(super) fn set_up(system: &System, device: &Device) -> Result<(Node, Undo), B
     undo.on_failure(system, configure(system, device, &format!("zram{number}")))
 }
 
+/// What is set where no compression was named and the kernel has it: its own default may be in a module that nothing loads.
+const COMPRESSION: (&str, &str) = ("comp_algorithm", "lzo-rle");
+
 fn configure(system: &System, device: &Device, name: &str) -> Result<Node, Box<DeviceError>> {
     let attribute = |key: &str| format!("block/{name}/{key}");
+    let (key, compression) = COMPRESSION;
+    let has = |known: String| known.split([' ', '[', ']']).any(|one| one == compression);
+    if device.parameter(key).is_none() && system.read(&attribute(key)).is_ok_and(has) {
+        system.write(&attribute(key), compression)?;
+    }
     for (key, value) in &device.parameters {
         system.write(&attribute(key), value).map_err(|error| match key.as_str() {
             "comp_algorithm" => {
@@ -24,6 +32,11 @@ fn configure(system: &System, device: &Device, name: &str) -> Result<Node, Box<D
     }
     system.write(&attribute("disksize"), &device.size.to_string())?;
     system.expect(name)
+}
+
+/// What is written beyond fails with `EIO` (drivers/block/zram/zram_drv.c, `zram_write_page`).
+pub(super) fn bound(system: &System, number: &str, most: u64) -> Result<(), Box<DeviceError>> {
+    system.write(&format!("block/zram{number}/mem_limit"), &most.to_string())
 }
 
 pub(super) fn take_down(system: &System, number: &str) -> Result<(), Box<DeviceError>> {

@@ -1,5 +1,6 @@
 //! The target: devices, then steps applied by `configfs-rs`, then disks; events out.
 
+mod memory;
 mod rcu;
 mod report;
 mod wanted;
@@ -13,7 +14,6 @@ use crate::loopback_disk::{self, LoopbackDisk};
 use crate::mounts::{CONFIGFS, mount_one};
 use crate::network;
 use configfs_rs::apply::{apply, apply_change, apply_teardown};
-use configfs_rs::kernel_log::KernelLog;
 use configfs_rs::plan::{Step, undo};
 use configfs_rs::read_back::{Found, read_tree};
 use configfs_rs::tree::Tree;
@@ -21,7 +21,7 @@ use configfs_rs::{TreePath, difference};
 use lunlab_protocol::event::{Event, Phase};
 use lunlab_protocol::message::cut;
 use rcu::Expedited;
-use report::{Refused, tell_read_back};
+use report::{Progress, Refused, tell_read_back};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -110,8 +110,12 @@ impl Provisioned {
             network::up(address, prefix, gateway, Instant::now() + DEVICE)
                 .map_err(|error| Refused::because("set up", "the network", &error.to_string()))?;
         }
-        let devices = set_up_all(wanted.devices.iter(), link)?;
-        match build(&wanted, link) {
+        let total = wanted.devices.len() + wanted.steps.len() + wanted.disks.len();
+        let mut progress = Progress::of(total);
+        let devices = set_up_all(wanted.devices.iter(), &mut progress, link)?;
+        let built = bound(&wanted, devices.iter(), &wanted.steps, link)
+            .and_then(|()| build(&wanted, &mut progress, link));
+        match built {
             Ok(()) => {
                 *self = Self { standing: wanted, devices };
                 Ok(())
@@ -134,13 +138,18 @@ impl Provisioned {
             Refused::because("change", "the target", &refusals.join("; "))
         })?;
         let new = wanted.devices.iter().filter(|device| !self.standing.devices.contains(device));
-        let added = set_up_all(new, link)?;
+        let disks = wanted.disks.iter().filter(|disk| !self.standing.disks.contains(disk));
+        let count = change.undo.len() + change.steps.len();
+        let mut progress = Progress::of(new.clone().count() + count + disks.clone().count());
+        let added = set_up_all(new, &mut progress, link)?;
         let tree = tree()?;
-        let outcome = probe_direct(&change.steps)
-            .and_then(|()| Ok(apply_change(&tree, &change, &mut KernelLog::open(), &mut |_| ())?))
+        let outcome = bound(&wanted, self.devices.iter().chain(&added), &change.steps, link)
+            .and_then(|()| probe_direct(&change.steps, change.undo.len(), &progress))
+            .and_then(|()| {
+                progress.many(count, |log| apply_change(&tree, &change, log, &mut |_| ()))
+            })
             .and_then(|applied| {
-                let new = wanted.disks.iter().filter(|disk| !self.standing.disks.contains(disk));
-                find_disks(new, link).inspect_err(|_| {
+                find_disks(disks, &mut progress, link).inspect_err(|_| {
                     let _as_far_as_it_goes = apply_teardown(&tree, &applied.undo, &mut |_| ());
                 })
             });
@@ -172,11 +181,12 @@ fn described(wanted: Result<Wanted, String>) -> Result<Wanted, Box<Refused>> {
 }
 
 /// Steps, then disks; what was done is undone when one of them fails.
-fn build(wanted: &Wanted, link: &Link) -> Result<(), Box<Refused>> {
+fn build(wanted: &Wanted, progress: &mut Progress, link: &Link) -> Result<(), Box<Refused>> {
     let tree = tree()?;
-    probe_direct(&wanted.steps)?;
-    let applied = apply(&tree, &wanted.steps, &mut KernelLog::open(), &mut |_| ())?;
-    find_disks(wanted.disks.iter(), link).map_err(|mut refused| {
+    probe_direct(&wanted.steps, 0, progress)?;
+    let count = wanted.steps.len();
+    let applied = progress.many(count, |log| apply(&tree, &wanted.steps, log, &mut |_| ()))?;
+    find_disks(wanted.disks.iter(), progress, link).map_err(|mut refused| {
         let undone = apply_teardown(&tree, &applied.undo, &mut |_| ());
         refused.undone &= undone.failures.is_empty();
         refused
@@ -184,13 +194,13 @@ fn build(wanted: &Wanted, link: &Link) -> Result<(), Box<Refused>> {
 }
 
 /// LIO's asynchronous fileio on a file system without direct I/O takes the kernel down with it.
-fn probe_direct(steps: &[Step]) -> Result<(), Box<Refused>> {
-    for step in steps {
+fn probe_direct(steps: &[Step], before: usize, progress: &Progress) -> Result<(), Box<Refused>> {
+    for (index, step) in (before..).zip(steps) {
         if let Step::WriteAttribute { path, value, .. } = step
             && path.name() == "control"
             && let Some(file) = asynchronous_file(value.expose())
         {
-            device::probe_direct(file)?;
+            device::probe_direct(file).map_err(|error| progress.place(index, error.into()))?;
         }
     }
     Ok(())
@@ -202,20 +212,34 @@ fn asynchronous_file(control: &str) -> Option<&str> {
     asynchronous.then(|| pairs.find(|(key, _)| *key == "fd_dev_name"))?.map(|(_, path)| path)
 }
 
+/// Bounds sparse storage before anything can be written to it, and says where the bound is below what could be.
+fn bound<'a>(
+    wanted: &Wanted,
+    standing: impl Iterator<Item = &'a StandingDevice>,
+    new: &[Step],
+    link: &Link,
+) -> Result<(), Box<Refused>> {
+    let standing: Vec<&StandingDevice> = standing.collect();
+    if let Some(text) = memory::bound(&wanted.devices, &standing, (&wanted.steps, new))? {
+        link.tell(&Event::Note { text: &text });
+    }
+    Ok(())
+}
+
 fn set_up_all<'a>(
     devices: impl Iterator<Item = &'a Device>,
+    progress: &mut Progress,
     link: &Link,
 ) -> Result<Vec<StandingDevice>, Box<Refused>> {
     let mut standing = Vec::new();
     for device in devices {
-        match device::set_up(device, Instant::now() + DEVICE) {
+        match progress.next(|| device::set_up(device, Instant::now() + DEVICE)) {
             Ok(device) => {
                 let StandingDevice { name, node, size, .. } = &device;
                 link.tell(&Event::DeviceReady { name, node, size: *size });
                 standing.push(device);
             }
-            Err(error) => {
-                let mut refused: Box<Refused> = error.into();
+            Err(mut refused) => {
                 refused.undone &= take_down_all(standing).is_empty();
                 return Err(refused);
             }
@@ -232,10 +256,11 @@ fn take_down_all(devices: Vec<StandingDevice>) -> Vec<String> {
 
 fn find_disks<'a>(
     disks: impl Iterator<Item = &'a LoopbackDisk>,
+    progress: &mut Progress,
     link: &Link,
 ) -> Result<(), Box<Refused>> {
     for disk in disks {
-        let found = loopback_disk::find(disk, Instant::now() + DEVICE)?;
+        let found = progress.next(|| loopback_disk::find(disk, Instant::now() + DEVICE))?;
         let name = &disk.name;
         link.tell(&Event::DeviceReady { name, node: &found.node, size: found.size });
     }

@@ -4,6 +4,7 @@ use super::{TEXT, tree};
 use crate::channel::Link;
 use crate::device::DeviceError;
 use configfs_rs::apply::Failure;
+use configfs_rs::kernel_log::KernelLog;
 use configfs_rs::plan::Step;
 use configfs_rs::read_back::read_back;
 use lunlab_protocol::event::{Event, StepFailed};
@@ -24,6 +25,51 @@ pub(super) struct Refused {
     kernel_lines: Vec<String>,
     /// Whether all that was done before was undone.
     pub(super) undone: bool,
+}
+
+/// What is being done, of all that makes the target: devices, steps in configfs, disks; as `lunlab check --plan` lists them.
+pub(super) struct Progress {
+    done: usize,
+    total: usize,
+    kernel_log: KernelLog,
+}
+
+impl Progress {
+    pub(super) fn of(total: usize) -> Self {
+        Self { done: 0, total, kernel_log: KernelLog::open() }
+    }
+
+    /// Does the next thing; its failure has its place and what the kernel said meanwhile.
+    pub(super) fn next<T>(
+        &mut self,
+        act: impl FnOnce() -> Result<T, Box<DeviceError>>,
+    ) -> Result<T, Box<Refused>> {
+        self.kernel_log.mark();
+        let done = act().map_err(|error| {
+            let kernel_lines = self.kernel_log.lines();
+            self.place(0, Box::new(Refused { kernel_lines, ..*Box::<Refused>::from(error) }))
+        })?;
+        self.done += 1;
+        Ok(done)
+    }
+
+    /// Says of what failed that it is the one `ahead` of those that are next.
+    pub(super) fn place(&self, ahead: usize, mut refused: Box<Refused>) -> Box<Refused> {
+        (refused.step, refused.steps) = (self.done + ahead + 1, self.total);
+        refused
+    }
+
+    /// Does what `configfs-rs` counts itself, which are `count` of all.
+    pub(super) fn many<T>(
+        &mut self,
+        count: usize,
+        act: impl FnOnce(&mut KernelLog) -> Result<T, Box<Failure>>,
+    ) -> Result<T, Box<Refused>> {
+        let done = act(&mut self.kernel_log)
+            .map_err(|failure| self.place(failure.index, failure.into()))?;
+        self.done += count;
+        Ok(done)
+    }
 }
 
 impl Refused {
@@ -113,8 +159,9 @@ pub(super) fn tell_read_back(steps: &[Step], link: &Link) {
 
 #[cfg(test)]
 mod tests {
-    use super::Refused;
+    use super::{Progress, Refused};
     use crate::device::DeviceError;
+    use configfs_rs::kernel_log::KernelLog;
     use rustix::io::Errno;
 
     #[test]
@@ -130,8 +177,26 @@ mod tests {
             assert_eq!((refused.operation, &refused.path), (operation, &path));
             assert_eq!((refused.errno, refused.cause.as_str()), (errno, cause));
             assert_eq!(refused.hint, hint);
-            // No step of the target's was begun.
-            assert_eq!((refused.step, refused.steps, refused.undone), (0, 0, true));
+            assert!(refused.undone);
         }
+    }
+
+    #[test]
+    fn what_failed_has_its_place_among_devices_steps_and_disks() {
+        let mut progress = Progress::of(5);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        progress.kernel_log = KernelLog::open_at(file.path());
+        let fails = || {
+            std::fs::write(file.path(), "3,1,5,-;device-mapper: table: no\n").unwrap();
+            Err::<(), _>(DeviceError::call("open", "/x", Errno::ACCESS))
+        };
+        progress.next(|| Ok(())).unwrap();
+        let refused = progress.next(fails).unwrap_err();
+        assert_eq!((refused.step, refused.steps), (2, 5));
+        assert_eq!(refused.kernel_lines, ["device-mapper: table: no"]);
+        progress.many(3, |_| Ok(())).unwrap();
+        let refused = progress.next(fails).unwrap_err();
+        assert_eq!((refused.step, refused.steps, refused.errno), (5, 5, 13));
+        assert_eq!(Progress::of(7).place(2, refused).step, 3);
     }
 }

@@ -109,11 +109,14 @@ impl Report<'_> {
         let code = verdict.exit_code;
         let verdict = format!("{kind} (exit {code}) in {seconds:.1} s: {}{also}", verdict.reason);
         text.row("verdict", &verdict);
+        for hint in document.verdict.lines.iter().filter_map(|line| line.strip_prefix(HINT)) {
+            text.row("hint", hint);
+        }
         text.row("result", &place.display().to_string());
     }
 
     fn failure_rows(&self, text: &mut Table, verdict: &VerdictRecord, place: &Path) {
-        for line in verdict.lines.iter().take(40) {
+        for line in verdict.lines.iter().filter(|line| !line.starts_with(HINT)).take(40) {
             text.row("|", line);
         }
         let tail = &self.outcome.learnt.console_tail;
@@ -129,6 +132,9 @@ impl Report<'_> {
         text.row("again", &shell_line(&words));
     }
 }
+
+/// How a line of a verdict begins that is a way out; it stands beside the verdict.
+const HINT: &str = "hint: ";
 
 /// The most LUNs of a TPG, and lines of a finding, that a summary shows; the result has all.
 const LUNS: usize = 8;

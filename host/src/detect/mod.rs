@@ -4,11 +4,13 @@
 //! together and joins what two sources say.
 
 mod classify;
+mod storage;
 pub mod taint;
 #[cfg(test)]
 mod tests;
 
 pub use classify::classify;
+pub use storage::StorageErrors;
 
 /// How many lines of one report are kept.
 pub const EVENT_LINES_MAX: usize = 60;

@@ -31,6 +31,15 @@ pub struct Feature {
     pub alternatives: &'static [Alternative],
 }
 
+impl Feature {
+    /// The kernels that can have it.
+    fn since(&self) -> String {
+        let since = self.alternatives.iter().map(|one| one.since).min();
+        let (major, minor) = since.unwrap_or_default();
+        format!("Linux {major}.{minor} or later")
+    }
+}
+
 const fn by(modules: &'static [&'static str], symbol: &'static str) -> Alternative {
     Alternative { modules, symbol, since: (0, 0), until: NEVER }
 }
@@ -58,6 +67,9 @@ pub const BASE: [Feature; 9] = [
     feature("networking", &[by(&[], "CONFIG_NET")]),
     feature("TCP/IP", &[by(&[], "CONFIG_INET")]),
 ];
+/// Direct I/O on a tmpfs. Before, `open` refuses it there, and LIO, which does not ask, jumps to nowhere.
+pub const TMPFS_DIRECT_IO: Feature =
+    feature("direct I/O on tmpfs", &[Alternative { since: (6, 6), ..by(&[], "CONFIG_TMPFS") }]);
 /// Virtio devices on PCI, which every channel uses.
 pub const VIRTIO_PCI: Feature = channel("virtio-pci", &[by(&["virtio_pci"], "CONFIG_VIRTIO_PCI")]);
 /// The guest's end of vsock.
@@ -147,6 +159,16 @@ const fn crypto(modules: &'static [&'static str], symbol: &'static str) -> Alter
 const fn own(symbol: &'static str) -> Alternative {
     Alternative { since: (6, 12), ..by(&[], symbol) }
 }
+
+/// What the agent sets where the spec names no compression (`agent/src/device/zram.rs`): before 6.12 the kernel's own default may be
+/// in a module that nothing would load, since then it is part of zram.
+pub const ZRAM_COMPRESSION: Feature = feature(
+    "zram compression",
+    &[
+        crypto(&["lzo_rle"], "CONFIG_CRYPTO_LZO"),
+        Alternative { since: (6, 12), ..by(&["zram"], "CONFIG_ZRAM") },
+    ],
+);
 
 /// A compression of zram's; nothing for one that is not known here.
 #[must_use]
@@ -309,7 +331,11 @@ impl Contents {
             Some(_) => "",
             None => ", or name its modules with --modules DIR",
         };
-        format!("build it with {}{where_modules}", settings.join(" "))
+        let build = format!("build it with {}{where_modules}", settings.join(" "));
+        let build = (!settings.is_empty()).then_some(build);
+        let too_old = missing.iter().filter(|feature| self.usable(feature).next().is_none());
+        let newer = too_old.map(|feature| format!("take {} for {}", feature.since(), feature.name));
+        build.into_iter().chain(newer).collect::<Vec<_>>().join("; ")
     }
 
     /// `vsock (module vmw_vsock_virtio_transport, CONFIG_VIRTIO_VSOCKETS)`
@@ -318,7 +344,10 @@ impl Contents {
             Some(module) => format!("module {module}, {}", one.symbol),
             None => one.symbol.to_owned(),
         };
-        let ways: Vec<_> = self.usable(feature).map(way).collect();
+        let mut ways: Vec<_> = self.usable(feature).map(way).collect();
+        if ways.is_empty() {
+            ways.push(feature.since());
+        }
         format!("{} ({})", feature.name, ways.join(", or "))
     }
 }
@@ -378,6 +407,16 @@ mod tests {
     }
 
     #[test]
+    fn what_only_newer_kernels_have_is_told_by_their_version() {
+        let of = |release| contents(release, None, Some("CONFIG_TMPFS=y\n"));
+        assert_eq!(of("6.6.0").missing(&[TMPFS_DIRECT_IO]), []);
+        let error = of("6.5.13-amd64").modules_for(&[TMPFS_DIRECT_IO]).unwrap_err();
+        assert!(error.to_string().contains("direct I/O on tmpfs (Linux 6.6 or later)"), "{error}");
+        let hint = error.hint().unwrap();
+        assert_eq!(hint, "take Linux 6.6 or later for direct I/O on tmpfs");
+    }
+
+    #[test]
     fn all_that_is_missing_is_named_with_module_and_symbol() {
         let (_dir, tree) = tree(&["virtio_pci.ko"], Some(""));
         let contents = contents("6.1.7", Some(tree), Some("CONFIG_TMPFS=y\nCONFIG_TCM_FILEIO=m\n"));
@@ -428,6 +467,17 @@ mod tests {
         let hint = error.hint().unwrap();
         assert_eq!(hint, "build it with CONFIG_ZRAM_BACKEND_DEFLATE=y");
         assert_eq!(zram_compression("rot13"), None);
+    }
+
+    #[test]
+    fn the_compression_that_nobody_named_is_any_that_newer_kernels_have() {
+        let config = Some("CONFIG_ZRAM=m\nCONFIG_ZRAM_BACKEND_ZSTD=y\n");
+        let of = |release| {
+            let (_dir, tree) = tree(&["zram.ko"], Some(""));
+            contents(release, Some(tree), config).missing(&[ZRAM_COMPRESSION])
+        };
+        assert_eq!(of("6.12.0"), []);
+        assert_eq!(of("6.11.0"), [ZRAM_COMPRESSION]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::kernel::parameters::Parameters;
 use crate::spec::{
     Backstore, Bus, Device, DeviceKind, Fabric, Network, Spec, StorageObject, Target,
 };
-use crate::target::{COMP_ALGORITHM, ZRAM_COMPRESSION};
+use crate::target::COMP_ALGORITHM;
 use crate::transport::Transport;
 use std::net::IpAddr;
 
@@ -56,6 +56,9 @@ fn of_object(object: &StorageObject) -> Vec<Feature> {
     if let Some(device) = &object.device {
         wanted.extend(of_device(device));
     }
+    if object.needs_tmpfs_direct_io() {
+        wanted.push(features::TMPFS_DIRECT_IO);
+    }
     if object.delay.is_some() {
         wanted.extend([features::DEVICE_MAPPER, features::DM_DELAY]);
     }
@@ -76,9 +79,12 @@ fn of_device(device: &Device) -> Vec<Feature> {
         DeviceKind::NullBlk => vec![features::NULL_BLK],
         DeviceKind::Brd => vec![features::BRD],
         DeviceKind::Zram => {
-            let algorithm = device.parameter(COMP_ALGORITHM).unwrap_or(ZRAM_COMPRESSION);
-            // One that is not known here is for the kernel to judge.
-            features::zram_compression(algorithm).into_iter().chain([features::ZRAM]).collect()
+            let compression = match device.parameter(COMP_ALGORITHM) {
+                // One that is not known here is for the kernel to judge.
+                Some(algorithm) => features::zram_compression(algorithm),
+                None => Some(features::ZRAM_COMPRESSION),
+            };
+            compression.into_iter().chain([features::ZRAM]).collect()
         }
         DeviceKind::Loop => vec![features::LOOP],
         // Its bus has what it needs.
@@ -217,6 +223,18 @@ mod tests {
         let parameters = parameters(&spec(&(text.to_owned() + &block)));
         assert_eq!(parameters.of("null_blk"), "nr_devices=0 bs=4096");
         assert_eq!(parameters.of("nvme"), "a=1 b=\"x y\"");
+    }
+
+    #[test]
+    fn direct_io_on_a_file_needs_a_tmpfs_that_has_it() {
+        let needs = |rest: &str| beyond(&object("a", rest)).contains(&"direct I/O on tmpfs");
+        let loop_device = |rest| format!("backstore = \"block\"\ndevice = \"loop\"\n{rest}");
+        assert!(needs("backstore = \"fileio\"\nmode = \"async\""));
+        assert!(needs(&loop_device("device_parameters = { direct_io = true }")));
+        for rest in [&loop_device(""), "backstore = \"fileio\"\nmode = \"async\"\ndevice = \"brd\""]
+        {
+            assert!(!needs(rest), "{rest}");
+        }
     }
 
     #[test]

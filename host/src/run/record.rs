@@ -1,6 +1,7 @@
 //! What was learnt during a run, and what it amounts to.
 
-use crate::detect::{Detector, EventKind, taint};
+use crate::detect::{Detector, EventKind, StorageErrors, taint};
+use crate::errno::by_name;
 use crate::initiator::{Measured, Report};
 use crate::result::{
     Benchmark, CheckResult, DeviceFound, Kmsg, ModuleLoad, Series, Summary, TaintChange, Target,
@@ -10,7 +11,7 @@ use crate::run::timeline::Timeline;
 use crate::spec::{Benchmark as Asked, Outcome, Spec};
 use crate::target::Provisioning;
 use crate::target::comparison::{describe, differences};
-use crate::verdict::{Fact, Kind, Verdict};
+use crate::verdict::{Cause, Fact, Kind, Verdict};
 use lunlab_protocol::event::{Event, StepFailed};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -44,6 +45,7 @@ pub struct Record {
     agent_words: Option<String>,
     facts: Vec<Fact>,
     notes: Vec<String>,
+    storage_errors: StorageErrors,
     step: Option<Fact>,
     hint: Option<String>,
     checks: Vec<CheckResult>,
@@ -75,6 +77,7 @@ impl Record {
             agent_words: None,
             facts: Vec::new(),
             notes: spec.notes.clone(),
+            storage_errors: StorageErrors::default(),
             step: None,
             hint: None,
             checks: Vec::new(),
@@ -99,7 +102,7 @@ impl Record {
     /// Adds what the user should know though it changes nothing.
     pub fn note(&mut self, text: impl Into<String>) {
         if self.notes.len() < 1000 {
-            self.notes.push(text.into());
+            self.notes.push(by_name(&text.into()));
         }
     }
 
@@ -120,6 +123,7 @@ impl Record {
     pub fn kmsg(&mut self, _sequence: u64, _timestamp_us: u64, priority: u32, text: &str) -> bool {
         self.kmsg.records = self.kmsg.records.saturating_add(1);
         self.detector.push_kmsg(priority, text);
+        self.storage_errors.push(priority, text);
         self.fatal_now()
     }
 
@@ -286,7 +290,7 @@ impl Record {
     /// The initiator's check of that name did not hold.
     pub fn check_failed(&mut self, name: &str, problem: &str) {
         self.verified.clear();
-        let (name, detail) = (name.to_owned(), problem.to_owned());
+        let (name, detail) = (name.to_owned(), by_name(problem));
         self.fact(Fact::new(Kind::Fail, format!("{name}: {problem}")));
         self.checks.push(CheckResult { name, ok: false, detail });
     }
@@ -301,7 +305,7 @@ impl Record {
     /// A benchmark could not be run to its end.
     pub fn benchmark_failed(&mut self, n: usize, problem: &str) {
         if let Some(benchmark) = self.benchmarks.get_mut(n) {
-            benchmark.errors.push(problem.to_owned());
+            benchmark.errors.push(by_name(problem));
             let reason = format!("{}: {problem}", benchmark.workload);
             self.fact(Fact::new(Kind::Fail, reason));
         }
@@ -337,10 +341,10 @@ impl Record {
             events.extend(taint_fact(before, after, events.is_empty()));
         }
         let killed = events.iter().any(|fact| {
-            matches!(fact.cause, crate::verdict::Cause::InitKilled)
-                || fact.cause == crate::verdict::Cause::Is(Kind::Panic)
+            matches!(fact.cause, Cause::InitKilled) || fact.cause == Cause::Is(Kind::Panic)
         });
         self.explain_loss(killed);
+        self.explain_failures();
         if self.all_done && self.facts.is_empty() && events.is_empty() {
             self.fact(Fact::new(Kind::Pass, "all done, all checks held"));
         }
@@ -358,6 +362,15 @@ impl Record {
             kmsg: self.kmsg,
             taint: self.taint.map(|(before, after)| taint_change(before, after)),
             console_tail: self.console_tail.into(),
+        }
+    }
+
+    /// What failed for an initiator may have failed for the kernel first.
+    fn explain_failures(&mut self) {
+        let Some(first) = self.storage_errors.first() else { return };
+        for fact in self.facts.iter_mut().filter(|fact| fact.cause == Cause::Is(Kind::Fail)) {
+            fact.reason = format!("{}; kernel: {first}", fact.reason);
+            fact.lines.extend_from_slice(self.storage_errors.lines());
         }
     }
 

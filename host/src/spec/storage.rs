@@ -171,6 +171,18 @@ impl StorageObject {
             .unwrap_or_else(|| self.device.as_ref().map_or(512, Device::block_size))
     }
 
+    /// Whether it goes past the page cache to a file, all of which are on a tmpfs of the guest's.
+    #[must_use]
+    pub fn needs_tmpfs_direct_io(&self) -> bool {
+        match &self.device {
+            None => self.mode == FileioMode::Async,
+            Some(device) => {
+                device.kind == DeviceKind::Loop
+                    && device.parameter("direct_io").is_some_and(is_true)
+            }
+        }
+    }
+
     /// Whether what is written can be read again.
     #[must_use]
     pub fn stores_data(&self) -> bool {

@@ -8,9 +8,6 @@ use std::time::Duration;
 /// zram's attribute of it.
 pub const COMP_ALGORITHM: &str = "comp_algorithm";
 
-/// zram's compression where the spec names none: a kernel's own default may be in a module that nothing would load.
-pub const ZRAM_COMPRESSION: &str = "lzo-rle";
-
 /// A device to be found or set up. See [`lunlab_protocol::target::Device`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
@@ -89,9 +86,6 @@ fn name_layers(object: &str, layers: Vec<(&str, Device)>) -> Vec<Device> {
 
 fn lowest(object: &StorageObject, device: &spec::Device, brd: Option<u32>) -> Device {
     let mut parameters = device.parameters.clone();
-    if device.kind == spec::DeviceKind::Zram && device.parameter(COMP_ALGORITHM).is_none() {
-        parameters.push((COMP_ALGORITHM.to_owned(), ZRAM_COMPRESSION.to_owned()));
-    }
     parameters.extend(brd.map(|index| ("index".to_owned(), index.to_string())));
     let (kind, over) = match device.kind {
         spec::DeviceKind::NullBlk => (DeviceKind::NullBlk, String::new()),

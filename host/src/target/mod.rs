@@ -11,7 +11,7 @@ pub mod difference;
 pub mod names;
 mod requests;
 
-pub use devices::{COMP_ALGORITHM, Device, ZRAM_COMPRESSION};
+pub use devices::{COMP_ALGORITHM, Device};
 pub use requests::each_request;
 
 use crate::error::Error;

@@ -71,7 +71,7 @@ fn devices_are_told_what_no_default_of_the_kernels_may_decide() {
     let text = block("a", brd) + &block("b", "device = \"zram\"") + &block("c", brd);
     let expected = [
         "set up brd a of 67108864 bytes index=0",
-        "set up zram b of 67108864 bytes comp_algorithm=lzo-rle",
+        "set up zram b of 67108864 bytes",
         "set up brd c of 67108864 bytes index=1",
     ];
     assert_eq!(devices(&text), expected);

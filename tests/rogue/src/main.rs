@@ -2,7 +2,7 @@
 //!
 //! It boots by the agent's own steps and then does what `lunlab_rogue=` on the kernel command line
 //! names: one of [`misdeed::OnControl`], or a list of [`misdeed::OnStreams`] with which control
-//! itself behaves.
+//! itself behaves; or it is the agent, beside something that listens on a portal's port.
 
 mod control;
 mod misdeed;
@@ -12,7 +12,7 @@ use lunlab_agent::channel::{ChannelError, Dialler};
 use lunlab_agent::modules::ModuleError;
 use lunlab_agent::mounts::{MountError, mount_early};
 use lunlab_agent::segment::{Segment, SegmentError};
-use lunlab_agent::{boot, power};
+use lunlab_agent::{boot, power, serve};
 use misdeed::Misdeeds;
 use std::process::ExitCode;
 
@@ -25,6 +25,7 @@ enum Failure {
     Stream(lunlab_stream::Error),
     Io(std::io::Error),
     Orders(String),
+    Boot(boot::BootError),
 }
 
 impl std::fmt::Display for Failure {
@@ -36,6 +37,7 @@ impl std::fmt::Display for Failure {
             Self::Channel(error) => error.fmt(f),
             Self::Stream(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
+            Self::Boot(error) => error.fmt(f),
             Self::Orders(unknown) => write!(f, "lunlab_rogue={unknown}: no such misdeed"),
         }
     }
@@ -73,15 +75,23 @@ fn main() -> ExitCode {
 fn misbehave() -> Result<(), Failure> {
     mount_early().map_err(Failure::Mount)?;
     let orders = Misdeeds::of_kernel()?;
+    let on_streams = match orders {
+        Misdeeds::BusyPort(port) => {
+            let _listener = std::net::TcpListener::bind(("0.0.0.0", port))?;
+            return boot::boot().and_then(serve::serve).map(drop).map_err(Failure::Boot);
+        }
+        Misdeeds::OnControl(misdeed) => Err(misdeed),
+        Misdeeds::OnStreams(misdeeds) => Ok(misdeeds),
+    };
     let segment = Segment::read().map_err(Failure::Segment)?;
     boot::load_channel_modules(&segment).map_err(Failure::Module)?;
     let token = segment.token.clone();
-    match orders {
-        Misdeeds::OnControl(misdeed) => {
+    match on_streams {
+        Err(misdeed) => {
             let (_dialler, fd) = Dialler::reach(segment.channel, token.clone())?;
             control::misbehave(misdeed, fd, token)
         }
-        Misdeeds::OnStreams(misdeeds) => {
+        Ok(misdeeds) => {
             let (dialler, link, requests) = Dialler::connect(segment.channel, token.clone())?;
             streams::misbehave(&misdeeds, dialler, link, requests, &token)
         }

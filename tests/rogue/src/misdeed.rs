@@ -81,6 +81,8 @@ pub(crate) enum Misdeeds {
     OnControl(OnControl),
     /// These in turn; none at all is `half-close`, whose server is always there.
     OnStreams(Vec<OnStreams>),
+    /// Another listens on the port of a portal; all else is as it should be.
+    BusyPort(u16),
 }
 
 impl Misdeeds {
@@ -92,6 +94,9 @@ impl Misdeeds {
     }
 
     fn parse(orders: &str) -> Result<Self, String> {
+        if let Some(port) = orders.strip_prefix("busy-port=") {
+            return port.parse().map(Self::BusyPort).map_err(|_| orders.to_owned());
+        }
         if let Some(found) = find(&ON_CONTROL, orders) {
             return Ok(Self::OnControl(found));
         }

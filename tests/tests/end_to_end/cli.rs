@@ -38,7 +38,7 @@ fn a_bad_value_is_usage_with_line_and_column() {
 
 #[test]
 fn a_spec_that_is_not_there_is_usage() {
-    only(["run", "nothing.toml"]).exits(2).says("nothing.toml: No such file");
+    only(["run", "nothing.toml"]).exits(2).says("nothing.toml: ENOENT");
 }
 
 #[test]

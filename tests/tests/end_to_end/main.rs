@@ -24,5 +24,6 @@ mod run;
 mod saveconfig;
 mod secrets;
 mod specs;
+mod storage;
 mod transports;
 mod verdicts;

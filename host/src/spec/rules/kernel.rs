@@ -66,22 +66,23 @@ fn check_machine(spec: &Spec, findings: &mut Vec<Finding>) {
         Some(memory) if !memory.is_multiple_of(MIB) => {
             findings.push(Finding::new(path, not_a_multiple(memory, MIB)));
         }
-        Some(memory) => check_ramdisks_fit(spec, memory, path, findings),
-        None => check_ramdisks_fit(spec, *MEMORY.end(), top("storage_object"), findings),
+        Some(memory) => check_pages_fit(spec, memory, path, findings),
+        None => check_pages_fit(spec, *MEMORY.end(), top("storage_object"), findings),
     }
 }
 
-fn check_ramdisks_fit(spec: &Spec, memory: u64, path: KeyPath, findings: &mut Vec<Finding>) {
+fn check_pages_fit(spec: &Spec, memory: u64, path: KeyPath, findings: &mut Vec<Finding>) {
     let needed = spec.memory_needed();
     if needed > memory {
         let needed = needed.checked_next_multiple_of(MIB).unwrap_or(needed);
         let message = format!(
-            "{} of memory is too little for ramdisks of {} in all, {} is needed",
+            "{} of memory is too little for ramdisk, brd and memory-backed null_blk of {} in all, {} is needed",
             format_size(memory),
             format_size(spec.page_bytes()),
             format_size(needed)
         );
-        let hint = "fileio is sparse and takes memory only for what is written".to_owned();
+        let hint = "fileio, loop and zram take memory only for what is written, and can be bounded"
+            .to_owned();
         let objects = 0..spec.storage_objects.len();
         let given = objects.flat_map(|index| {
             let path = top("storage_object").index(index);

@@ -12,6 +12,7 @@ pub(in crate::spec) fn find_notes(spec: &Spec) -> Vec<String> {
     find_unused(spec, &mut notes);
     for object in &spec.storage_objects {
         find_data_loss(object, &mut notes);
+        find_direct(object, &mut notes);
     }
     for target in spec.targets.iter().filter(|target| target.fabric == Fabric::Iscsi) {
         for tpg in &target.tpgs {
@@ -77,14 +78,24 @@ fn find_long_secrets(chap: &Chap, notes: &mut Vec<String>) {
     }
 }
 
-/// What is sparse takes memory for what is written, and a guest that has none left panics.
+/// What is sparse takes memory for what is written, and the guest bounds it by what it has (`agent/src/provision/memory.rs`).
 fn find_overcommitment(spec: &Spec, notes: &mut Vec<String>) {
     let (sparse, memory) = (spec.sparse_bytes(), spec.memory_bytes());
     if sparse.saturating_add(spec.memory_needed()) > memory {
         notes.push(format!(
-            "storage objects can take {} of the guest's memory, which is {}: written full, it runs out",
+            "sparse storage of {} does not fit into the guest's memory of {}: what is written beyond it fails",
             format_size(sparse),
             format_size(memory)
+        ));
+    }
+}
+
+/// tmpfs has direct I/O since Linux 6.6; which kernel it will be, the spec need not say.
+fn find_direct(object: &StorageObject, notes: &mut Vec<String>) {
+    if object.needs_tmpfs_direct_io() {
+        notes.push(format!(
+            "storage object {} does direct I/O on a tmpfs: only Linux 6.6 and later can",
+            quoted(&object.name)
         ));
     }
 }

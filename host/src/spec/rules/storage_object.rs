@@ -11,9 +11,7 @@ use super::{
 };
 use crate::spec::fault::{KeyPath, quoted};
 use crate::spec::quantity::{format_duration, format_size};
-use crate::spec::{
-    Backstore, Device, DeviceKind, FileioMode, MIB, STORAGE_OBJECT_SIZE, Spec, StorageObject,
-};
+use crate::spec::{Backstore, Device, DeviceKind, MIB, STORAGE_OBJECT_SIZE, Spec, StorageObject};
 
 /// The pages of a ramdisk are counted in a signed integer of 32 bits
 /// (drivers/target/target_core_rd.c).
@@ -47,13 +45,6 @@ fn check_object(spec: &Spec, object: &StorageObject, path: &KeyPath, findings: &
     match object.device.as_ref().filter(|device| device.kind == DeviceKind::Disk) {
         Some(device) => check_disk(spec, object, device, path, findings),
         None => check_size(object, path.key("size"), findings),
-    }
-    if object.mode == FileioMode::Async && object.device.is_none() {
-        let message = "async needs a device, the file of a fileio is on a tmpfs, which has no \
-                       direct I/O, and the kernel crashes";
-        let finding = Finding::new(path.key("mode"), message)
-            .given(vec![path.key("device"), path.key("backstore")]);
-        findings.push(finding.way_out("device = \"loop\", or mode = \"buffered\""));
     }
     check_device_parameters(object, path, findings);
     check_times(object, path, findings);

@@ -10,6 +10,7 @@ use rustix::process::geteuid;
 
 use super::keys::{CHAP, SECRETS};
 use super::{shell_word, text};
+use crate::errno::by_name;
 use crate::spec::fault::quoted;
 use crate::spec::reader::{Reader, Section};
 use crate::spec::{Base, Chap, MutualChap, Secret, SecretSource};
@@ -91,7 +92,7 @@ fn read_file(path: &Path) -> Result<Secret, Problem> {
             ErrorKind::NotFound => make.clone(),
             _ => format!("a file of your own, mode 0600: {make}"),
         };
-        (format!("{shown} cannot be read: {error}"), hint)
+        (by_name(&format!("{shown} cannot be read: {error}")), hint)
     };
     // Opening a pipe would wait for its other end.
     let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();

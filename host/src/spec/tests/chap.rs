@@ -124,7 +124,7 @@ s.toml:9:24: target[0].tpg[0].chap.passwd: unknown key, known here: userid, pass
             exported(r#"chap = { userid = "u", password_env = "GOOD", password_file = "f" }"#),
             r#"s.toml:9:39: target[0].tpg[0].chap.password_env: the secret comes from password_file already, one of the two is needed
   hint: leave one of them out
-s.toml:9:63: target[0].tpg[0].chap.password_file: "/specs/f" cannot be read: No such file or directory (os error 2)
+s.toml:9:63: target[0].tpg[0].chap.password_file: "/specs/f" cannot be read: ENOENT
   hint: umask 077; openssl rand -hex 16 > /specs/f"#,
         ),
         (

@@ -286,6 +286,8 @@ fn memory_grows_with_ramdisks_and_large_files() {
     assert_eq!(with("fileio", "1G"), 512 + 896);
     assert_eq!(with("fileio", "10T"), 512 + 2048);
     assert_eq!(with("ramdisk", "1052672"), 512 + 2);
+    let null_blk = "block'\ndevice='null_blk'\ndevice_parameters={memory_backed=1}\nvendor='a";
+    assert_eq!(with(null_blk, "64M"), 512 + 64 + 2);
 }
 
 #[test]
@@ -302,6 +304,19 @@ fn notes_tell_what_was_changed_or_has_no_effect() {
         [
             "target[0].wwn: upper case became lower case: iqn.2024-05.org.example:one",
             "storage object \"spare\" is exported by no LUN",
+        ]
+    );
+}
+
+#[test]
+fn what_is_sparse_may_be_larger_than_memory_and_only_newer_kernels_do_direct_io_on_it() {
+    let text = "[machine]\nmemory='256M'\n[[storage_object]]\nname='a'\nbackstore='fileio'\nsize='1G'\nmode='async'";
+    let notes = parse(text).unwrap().notes;
+    assert_eq!(
+        notes[1..],
+        [
+            "storage object \"a\" does direct I/O on a tmpfs: only Linux 6.6 and later can",
+            "sparse storage of 1G does not fit into the guest's memory of 256M: what is written beyond it fails",
         ]
     );
 }
@@ -728,11 +743,11 @@ s.toml:1:1: storage_object[0].size: missing, a size such as "64M" is needed
         ),
         (
             "[machine]\nmemory = \"256M\"\n[[storage_object]]\nname = \"a\"\nbackstore = \"ramdisk\"\nsize = \"512M\"",
-            "s.toml:2:10: machine.memory: 256M of memory is too little for ramdisks of 512M in all, 656M is needed\n  hint: fileio is sparse and takes memory only for what is written",
+            "s.toml:2:10: machine.memory: 256M of memory is too little for ramdisk, brd and memory-backed null_blk of 512M in all, 656M is needed\n  hint: fileio, loop and zram take memory only for what is written, and can be bounded",
         ),
         (
             "[[storage_object]]\nname = \"a\"\nbackstore = \"ramdisk\"\nsize = \"2T\"",
-            "s.toml:1:1: storage_object: 1T of memory is too little for ramdisks of 2T in all, 2162816M is needed\n  hint: fileio is sparse and takes memory only for what is written",
+            "s.toml:1:1: storage_object: 1T of memory is too little for ramdisk, brd and memory-backed null_blk of 2T in all, 2162816M is needed\n  hint: fileio, loop and zram take memory only for what is written, and can be bounded",
         ),
     ] {
         told_wrong.extend(mismatch(text, message));

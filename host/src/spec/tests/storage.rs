@@ -11,11 +11,6 @@ fn storage_objects_and_their_devices_are_refused_with_place_and_way_out() {
   hint: leave it out"#,
         ),
         (
-            object("fileio", r#"mode = "async""#),
-            r#"s.toml:5:8: storage_object[0].mode: async needs a device, the file of a fileio is on a tmpfs, which has no direct I/O, and the kernel crashes
-  hint: device = "loop", or mode = "buffered""#,
-        ),
-        (
             object("fileio", r#"mode = "direct""#),
             r#"s.toml:5:8: storage_object[0].mode: "direct" is unknown, one of buffered, write-through, async is needed
   hint: such as mode = "buffered""#,
@@ -450,8 +445,8 @@ backstore = "block"
 size = "512M"
 device = "brd""#
                 .to_owned(),
-            r#"s.toml:2:10: machine.memory: 256M of memory is too little for ramdisks of 512M in all, 656M is needed
-  hint: fileio is sparse and takes memory only for what is written"#,
+            r#"s.toml:2:10: machine.memory: 256M of memory is too little for ramdisk, brd and memory-backed null_blk of 512M in all, 656M is needed
+  hint: fileio, loop and zram take memory only for what is written, and can be bounded"#,
         ),
     ]);
 }

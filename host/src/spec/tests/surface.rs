@@ -288,13 +288,13 @@ fn notes_tell_what_was_corrected_and_what_has_no_effect() {
     let too_large = fits.replace("384M", "385M");
     let full = |text: &str| {
         let notes = parse(text).unwrap().notes;
-        notes.into_iter().find(|note| note.contains("written full"))
+        notes.into_iter().find(|note| note.contains("written beyond"))
     };
     assert_eq!(full(fits), None);
     assert_eq!(
         full(&too_large).unwrap(),
-        "storage objects can take 385M of the guest's memory, which is 512M: written full, it runs \
-         out"
+        "sparse storage of 385M does not fit into the guest's memory of 512M: what is written \
+         beyond it fails"
     );
     let notes = |text: &str| parse(text).unwrap_or_else(|faults| panic!("{faults}")).notes;
     let acl = "[[target.tpg.acl]]\ninitiator = \"IQN.2024-05.org:A\"\nmapped_luns = []\n";
@@ -390,7 +390,7 @@ fn memory_counts_pages_in_full_and_sparse_storage_in_part() {
     assert_eq!(with("fileio", "10T", "device = \"loop\""), 512 + 2048);
     assert_eq!(with("block", "1G", "device = \"null_blk\""), 512);
     let backed = "device = \"null_blk\"\ndevice_parameters = { memory_backed = true }";
-    assert_eq!(with("block", "1G", backed), 512 + 896);
+    assert_eq!(with("block", "1G", backed), 512 + 1024 + 32);
     assert_eq!(with("ramdisk", "1T", "nullio = true"), 512);
 }
 
