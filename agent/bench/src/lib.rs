@@ -28,7 +28,9 @@ pub mod digest;
 pub mod hash;
 pub mod pattern;
 pub mod sampling;
+pub mod sighash;
 pub mod statistics;
+pub mod transaction;
 pub mod unit;
 pub mod workload;
 
@@ -39,4 +41,5 @@ mod trial;
 ///
 /// A new one is a file here and a line in this list; one that needs devices or sockets has its
 /// driver in `lunlab-workloads` beside that.
-pub const WORKLOADS: &[workload::Workload] = &[calibration::WORKLOAD, hash::WORKLOAD];
+pub const WORKLOADS: &[workload::Workload] =
+    &[calibration::WORKLOAD, hash::WORKLOAD, sighash::WORKLOAD];

@@ -26,15 +26,28 @@ pub fn fill(seed: u64, offset: u64, bytes: &mut [u8]) {
 }
 
 fn fill_block(seed: u64, address: u64, block: &mut [u8]) {
-    let mut state = mix(seed ^ mix(address));
-    let follow = std::iter::repeat_with(|| {
-        state = state.wrapping_add(GOLDEN);
-        mix(state)
-    });
-    let words = [address, seed].into_iter().chain(follow);
+    let words = [address, seed].into_iter().chain(words(seed ^ mix(address)));
     for (to, word) in block.chunks_mut(8).zip(words) {
         to.iter_mut().zip(word.to_le_bytes()).for_each(|(to, from)| *to = from);
     }
+}
+
+/// Words without end that follow from a seed, by SplitMix64.
+pub(crate) fn words(seed: u64) -> impl Iterator<Item = u64> {
+    let mut state = mix(seed);
+    std::iter::repeat_with(move || {
+        state = state.wrapping_add(GOLDEN);
+        mix(state)
+    })
+}
+
+/// Thirty-two bytes that follow from a number, such as a transaction id.
+pub(crate) fn id(number: u64) -> [u8; 32] {
+    let mut id = [0; 32];
+    for (to, word) in id.chunks_mut(8).zip(words(number)) {
+        to.copy_from_slice(&word.to_le_bytes());
+    }
+    id
 }
 
 /// Two to the 64th divided by the golden ratio, the step of SplitMix64 (Steele, Lea and Flood, 2014).
