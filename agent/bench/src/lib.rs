@@ -26,11 +26,13 @@
 pub mod calibration;
 pub mod digest;
 pub mod hash;
+pub mod iblt;
 pub mod pattern;
 pub mod sampling;
 pub mod sighash;
 pub mod statistics;
 pub mod transaction;
+pub mod txid48;
 pub mod unit;
 pub mod workload;
 
@@ -42,4 +44,4 @@ mod trial;
 /// A new one is a file here and a line in this list; one that needs devices or sockets has its
 /// driver in `lunlab-workloads` beside that.
 pub const WORKLOADS: &[workload::Workload] =
-    &[calibration::WORKLOAD, hash::WORKLOAD, sighash::WORKLOAD];
+    &[calibration::WORKLOAD, hash::WORKLOAD, txid48::WORKLOAD, iblt::WORKLOAD, sighash::WORKLOAD];

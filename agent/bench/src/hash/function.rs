@@ -79,6 +79,18 @@ impl Function {
         (self.hash)(input)
     }
 
+    /// The short name of a transaction: 48 bits of the hash of a seed and its id.
+    #[inline]
+    #[must_use]
+    pub fn txid48(&self, seed: u64, txid: &[u8; 32]) -> u64 {
+        let mut input = [0; 40];
+        let (head, tail) = input.split_at_mut(8);
+        head.copy_from_slice(&seed.to_le_bytes());
+        tail.copy_from_slice(txid);
+        let [a, b, c, d, e, f, ..] = self.hash(&input);
+        u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+    }
+
     /// Hashes as often as that, each time another input of that length, and gives what it took.
     pub fn time(&self, count: u32, input: &mut [u8]) -> Duration {
         (self.time)(count, input)
