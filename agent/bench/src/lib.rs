@@ -23,6 +23,7 @@
 //! # Ok::<(), lunlab_bench::workload::Stopped>(())
 //! ```
 
+pub mod blocks;
 pub mod calibration;
 pub mod digest;
 pub mod hash;
