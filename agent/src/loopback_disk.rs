@@ -4,6 +4,7 @@ use crate::device::system::{Node, System};
 use crate::device::{self, DeviceError, check_name};
 use crate::uevent::Uevents;
 use configfs_rs::TreePath;
+use configfs_rs::plan::Step;
 use lunlab_protocol::target;
 use std::time::Instant;
 
@@ -27,6 +28,14 @@ impl LoopbackDisk {
         let target::LoopbackDisk { tpg, lun, serial, name } = *disk;
         let tpg = TreePath::new(tpg)?;
         Ok(Self { name: name.into(), tpg, lun, serial: serial.into() })
+    }
+
+    /// Whether its LUN is made by one of these steps, so that it is another disk then.
+    pub fn is_made_by(&self, steps: &[Step]) -> bool {
+        let group = format!("{}/lun/lun_{}", self.tpg, self.lun);
+        let makes =
+            |step: &Step| matches!(step, Step::MakeDirectory { path } if path.as_str() == group);
+        steps.iter().any(makes)
     }
 }
 

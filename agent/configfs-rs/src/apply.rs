@@ -163,8 +163,7 @@ fn carry_out(
         let Err(error) = run.carry_out(todo) else { continue };
         let kernel_lines = mask(kernel_log.lines(), todo);
         let hidden_cause = lio::hidden_cause(&error, &kernel_lines);
-        let mut undone = apply_teardown(tree, &run.journal(), on_progress);
-        undone.failures.extend(restore(tree, back, on_progress));
+        let undone = put_back(tree, &run.journal(), back, on_progress);
         let attempt = todo.attempt();
         return Err(Box::new(Failure {
             index,
@@ -178,6 +177,27 @@ fn carry_out(
     }
     run.applied.undo = run.journal();
     Ok(run.applied)
+}
+
+/// Takes back a change that was carried out: what it did goes, and what it took back comes again, a backing file empty.
+pub fn take_back_change(
+    tree: &Tree,
+    change: &Change,
+    applied: &Applied,
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) -> Undone {
+    put_back(tree, &applied.undo, &change.restore, on_progress)
+}
+
+fn put_back(
+    tree: &Tree,
+    journal: &[Undo],
+    back: &[Step],
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) -> Undone {
+    let mut undone = apply_teardown(tree, journal, on_progress);
+    undone.failures.extend(restore(tree, back, on_progress));
+    undone
 }
 
 /// Takes back everything that can be, in order, going on over failures; what is gone already counts as done.

@@ -13,11 +13,11 @@ use crate::device::{self, Device, StandingDevice};
 use crate::loopback_disk::{self, LoopbackDisk};
 use crate::mounts::{CONFIGFS, mount_one};
 use crate::network;
-use configfs_rs::apply::{apply, apply_change, apply_teardown};
-use configfs_rs::plan::{Step, undo};
+use configfs_rs::apply::{apply, apply_change, apply_teardown, take_back_change};
+use configfs_rs::plan::{Step, Undo, undo};
 use configfs_rs::read_back::{Found, read_tree};
 use configfs_rs::tree::Tree;
-use configfs_rs::{TreePath, difference};
+use configfs_rs::{Change, TreePath, difference};
 use lunlab_protocol::event::{Event, Phase};
 use lunlab_protocol::message::cut;
 use rcu::Expedited;
@@ -138,21 +138,14 @@ impl Provisioned {
             Refused::because("change", "the target", &refusals.join("; "))
         })?;
         let new = wanted.devices.iter().filter(|device| !self.standing.devices.contains(device));
-        let disks = wanted.disks.iter().filter(|disk| !self.standing.disks.contains(disk));
+        let disks = wanted.disks.iter().filter(|disk| disk.is_made_by(&change.steps)).count();
         let count = change.undo.len() + change.steps.len();
-        let mut progress = Progress::of(new.clone().count() + count + disks.clone().count());
+        let mut progress = Progress::of(new.clone().count() + count + disks);
         let added = set_up_all(new, &mut progress, link)?;
         let tree = tree()?;
         let outcome = bound(&wanted, self.devices.iter().chain(&added), &change.steps, link)
             .and_then(|()| probe_direct(&change.steps, change.undo.len(), &progress))
-            .and_then(|()| {
-                progress.many(count, |log| apply_change(&tree, &change, log, &mut |_| ()))
-            })
-            .and_then(|applied| {
-                find_disks(disks, &mut progress, link).inspect_err(|_| {
-                    let _as_far_as_it_goes = apply_teardown(&tree, &applied.undo, &mut |_| ());
-                })
-            });
+            .and_then(|()| self.carry_out(&tree, &change, &wanted.disks, &mut progress, link));
         if let Err(mut refused) = outcome {
             refused.undone &= take_down_all(added).is_empty();
             return Err(refused);
@@ -163,9 +156,44 @@ impl Provisioned {
         Ok((change.undo.len(), change.steps.len()))
     }
 
+    /// Steps, then disks, and last the backing files that nothing needs any more: until then all that stood can be put back.
+    fn carry_out(
+        &self,
+        tree: &Tree,
+        change: &Change,
+        disks: &[LoopbackDisk],
+        progress: &mut Progress,
+        link: &Link,
+    ) -> Result<(), Box<Refused>> {
+        let is_file = |undo: &Undo| matches!(undo, Undo::RemoveFile { .. });
+        let (files, undo) = change.undo.iter().cloned().partition(is_file);
+        let kept = Change { undo, ..change.clone() };
+        let count = kept.undo.len() + kept.steps.len();
+        let done = progress.many(count, |log| apply_change(tree, &kept, log, &mut |_| ()));
+        let done = done.and_then(|applied| {
+            let new = disks.iter().filter(|disk| disk.is_made_by(&change.steps));
+            find_disks(new, progress, link).map_err(|mut refused| {
+                let undone = take_back_change(tree, &kept, &applied, &mut |_| ());
+                refused.undone &= undone.failures.is_empty();
+                refused
+            })
+        });
+        match &done {
+            Ok(()) => drop(apply_teardown(tree, &files, &mut |_| ())),
+            Err(refused) if refused.undone => {
+                let again = self.standing.disks.iter();
+                let again = again.filter(|disk| disk.is_made_by(&change.restore));
+                let _as_far_as_it_goes = find_disks(again, &mut Progress::of(0), link);
+            }
+            Err(_) => {}
+        }
+        done
+    }
+
     /// Takes down the devices, and forgets the disks, that are no longer wanted.
     fn forget_gone(&mut self, wanted: &Wanted) {
-        for disk in self.standing.disks.iter().filter(|disk| !wanted.disks.contains(disk)) {
+        let named = |name: &str| wanted.disks.iter().any(|disk| disk.name == name);
+        for disk in self.standing.disks.iter().filter(|disk| !named(&disk.name)) {
             let _gone_with_its_lun = loopback_disk::forget(&disk.name);
         }
         let stays = |device: &StandingDevice| wanted.devices.iter().any(|d| d.name == device.name);

@@ -209,6 +209,11 @@ impl Task {
         let (machine, running) = (self.machine.clone(), self.running.clone());
         let reread = path.clone();
         let reload = move || {
+            if std::fs::metadata(&reread).is_ok_and(|file| file.len() == 0) {
+                // Editors and full disks leave such files; nobody means one.
+                let path = reread.display();
+                return Err(format!("{path} is empty; what stands stays until it is not"));
+            }
             let spec = load_spec(Some(&reread)).and_then(|(mut spec, _)| {
                 override_spec(&mut spec, &machine, &running)?;
                 Ok(spec)

@@ -267,6 +267,27 @@ impl Contents {
         Ok(modules.collect())
     }
 
+    /// Why a guest that runs with these modules `loaded`, by canonical names, cannot have a feature any more; nothing where it has it, or
+    /// where nothing tells.
+    #[must_use]
+    pub fn out_of_reach(&self, feature: &Feature, loaded: &[&str]) -> Option<String> {
+        let mut names = self.usable(feature).flat_map(|one| one.modules);
+        if names.any(|name| loaded.contains(name)) {
+            return None;
+        }
+        match self.have(feature) {
+            Have::BuiltIn | Have::Unknown => None,
+            Have::Module(name) => {
+                Some(format!("{} (module {name}), which was not loaded at boot", feature.name))
+            }
+            Have::Absent => Some(format!(
+                "{}, which kernel {} has not got",
+                self.describe(feature),
+                self.release
+            )),
+        }
+    }
+
     fn have(&self, feature: &Feature) -> Have {
         let all: Vec<Have> = self.usable(feature).map(|one| self.have_alternative(one)).collect();
         let sure = all.iter().find(|have| matches!(have, Have::BuiltIn | Have::Module(_)));
@@ -397,6 +418,22 @@ mod tests {
         assert!(contents("6.1", Some(listed), None).modules_for(&[CRC32C]).unwrap().is_empty());
         let configured = contents("6.1", None, Some("CONFIG_CRYPTO_CRC32C=y\n"));
         assert!(configured.modules_for(&[CRC32C]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_was_not_loaded_at_boot_is_out_of_reach_unless_it_is_built_in() {
+        let (_dir, tree) = tree(&["brd.ko", "crc32c-intel.ko"], Some("kernel/drivers/loop.ko\n"));
+        let contents = contents("6.1.7", Some(tree), None);
+        for (feature, loaded, expected) in [
+            (BRD, &["brd"][..], None),
+            (BRD, &[], Some("brd (module brd), which was not loaded at boot")),
+            (CRC32C, &["crc32c_generic"], None),
+            (LOOP, &[], None),
+            (ZRAM, &[], Some("zram (module zram, CONFIG_ZRAM), which kernel 6.1.7 has not got")),
+        ] {
+            let found = contents.out_of_reach(&feature, loaded);
+            assert_eq!(found.as_deref(), expected, "{}", feature.name);
+        }
     }
 
     #[test]

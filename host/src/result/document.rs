@@ -44,6 +44,9 @@ pub struct Document {
     pub modules: Vec<ModuleLoad>,
     /// The target; null when the spec has none.
     pub target: Option<Target>,
+    /// How the spec changed while the target was held, in order.
+    #[serde(default)]
+    pub spec_changes: Vec<SpecChange>,
     /// Everything that was checked.
     pub checks: Vec<CheckResult>,
     /// Everything that was measured.
@@ -221,6 +224,40 @@ pub struct Lun {
     pub backstore: String,
     /// How large it is, in bytes.
     pub size: u64,
+}
+
+/// A spec that changed while its target was held.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SpecChange {
+    /// When, in milliseconds since `lunlab` started.
+    pub ms: f64,
+    /// What came of it.
+    pub outcome: SpecChangeOutcome,
+    /// What it makes come (`+`), go (`-`) or be another (`~`); empty where it was refused.
+    pub lines: Vec<String>,
+    /// Why it was not taken.
+    pub problems: Vec<String>,
+    /// How many steps were undone.
+    pub undone: u32,
+    /// How many steps were done.
+    pub steps: u32,
+    /// How long the guest took for it, in milliseconds.
+    pub took_ms: f64,
+}
+
+/// What came of a changed spec.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SpecChangeOutcome {
+    /// Nothing of the target is another.
+    #[default]
+    Same,
+    /// The target was changed.
+    Changed,
+    /// It was not tried.
+    Refused,
+    /// A step failed, and what stood before was put back as far as the problem says.
+    Failed,
 }
 
 /// Something checked.
@@ -458,6 +495,7 @@ pub(crate) mod tests {
                 phase("target-ready", 2400.0),
             ],
             target: Some(Target { wwn: "iqn.2024-05.org.example:one".into(), ..Target::default() }),
+            spec_changes: vec![],
             checks: vec![CheckResult {
                 name: "capacity of LUN 0".into(),
                 ok: true,

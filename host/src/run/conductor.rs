@@ -20,6 +20,7 @@ use crate::run::record::Record;
 use crate::spec::Spec;
 use crate::target::Provisioning;
 use crate::verdict::{Fact, Kind, Signal};
+use change::Pending;
 use lunlab_protocol::event::{Event, Phase};
 use lunlab_protocol::message::decode;
 use lunlab_protocol::request::Provocation;
@@ -88,7 +89,7 @@ pub struct Conductor {
     stage: Stage,
     work: Work,
     /// What is to stand once the guest says so.
-    pending: Option<(Spec, Arc<Provisioning>)>,
+    pending: Option<Pending>,
     /// What the spec's file became since, while nothing could be changed.
     newest: Option<Result<Spec, String>>,
     begun: Instant,
@@ -189,7 +190,7 @@ impl Conductor {
             What::CommandEnded { benchmark, outcome, output } => {
                 self.command_ended(benchmark, &outcome, output, at)
             }
-            What::SpecChanged(spec) => self.spec_changed(*spec),
+            What::SpecChanged(spec) => self.spec_changed(*spec, at),
             What::Signal(signal) => self.signal(signal, at),
         }
     }
@@ -386,8 +387,8 @@ impl Conductor {
                 return self.guest_benchmark_ended(*benchmark, problem, at);
             }
             Event::ReadEnded { number, .. } => return self.read_ended(*number, at),
-            Event::Changed { undone, steps } => return self.changed(*undone, *steps),
-            Event::ChangeFailed { undone } => return self.change_failed(*undone),
+            Event::Changed { undone, steps } => return self.changed(*undone, *steps, at),
+            Event::ChangeFailed { undone } => return self.change_failed(*undone, at),
             Event::AgentPanicked { text } => {
                 self.record.fact(Fact::new(Kind::AgentLost, format!("the agent panicked: {text}")));
             }
@@ -417,7 +418,7 @@ impl Conductor {
         if self.orders.hold {
             self.enter(Stage::Holding, None);
             actions.push(Action::Announce);
-            actions.extend(self.take_newest());
+            actions.extend(self.take_newest(at));
         } else {
             self.enter(Stage::Working, None);
             actions.extend(self.next_task(at));

@@ -13,6 +13,7 @@ pub mod needs;
 pub mod plan;
 pub mod queue;
 pub mod record;
+pub mod replan;
 pub mod segment;
 pub mod statistics;
 pub mod timeline;
@@ -22,7 +23,6 @@ use crate::error::Error;
 use crate::portal::{Asked, Portals};
 use crate::result::CappedLog;
 use crate::spec::Spec;
-use crate::target::difference::addresses;
 use crate::target::{Provisioning, Seed};
 use crate::verdict::Signal;
 use conductor::{Action, Conductor, Orders};
@@ -34,6 +34,7 @@ use machine::Machine;
 use plan::Plan;
 use queue::{Happenings, Reporter, queue};
 use record::{Learnt, Record};
+use replan::Guest;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::collections::VecDeque;
@@ -166,7 +167,11 @@ pub fn run(
         timeout: plan.spec.run.timeout,
     };
     let mut conductor = Conductor::new(orders, record, machine.spawned);
-    conduct(&mut conductor, &mut machine, seed, interrupts, logs, watcher);
+    let loaded = plan.loaded();
+    let bound = machine.portal_addresses().to_vec();
+    let (boot, contents) = (&plan.spec, &plan.contents);
+    let guest = Guest { boot, contents, loaded: &loaded, bound: &bound, seed };
+    conduct(&mut conductor, &mut machine, guest, interrupts, logs, watcher);
     let argv = machine.argv.clone();
     machine.finish();
     let (spec, provisioning) = conductor.standing();
@@ -178,7 +183,7 @@ pub fn run(
 fn conduct(
     conductor: &mut Conductor,
     machine: &mut Machine,
-    seed: Seed,
+    guest: Guest<'_>,
     interrupts: &Interrupts,
     logs: &mut Logs,
     watcher: &mut dyn Watcher,
@@ -201,21 +206,15 @@ fn conduct(
         while let Some(action) = actions.pop_front() {
             match action {
                 Action::Stop => return,
-                Action::Replan(spec) => actions.extend(replan(*spec, machine, seed, conductor)),
+                Action::Replan(spec) => {
+                    let (standing, provisioning) = conductor.standing();
+                    let replanned = guest.replan(&spec, (standing, provisioning));
+                    actions.extend(conductor.replanned(*spec, replanned, Instant::now()));
+                }
                 action => carry_out(action, machine, conductor, watcher),
             }
         }
     }
-}
-
-/// Plans a changed spec where the machine's portals are.
-fn replan(spec: Spec, machine: &Machine, seed: Seed, conductor: &mut Conductor) -> Vec<Action> {
-    let (standing, provisioning) = conductor.standing();
-    let addresses = addresses(machine.portal_addresses(), (standing, provisioning), &spec);
-    let planned = addresses.and_then(|addresses| {
-        Provisioning::new(&spec, &addresses, seed).map_err(|error| error.to_string())
-    });
-    conductor.replanned(spec, planned)
 }
 
 fn asked(spec: &Spec) -> Vec<Asked> {

@@ -25,12 +25,20 @@ pub fn wanted(spec: &Spec, transport: Transport) -> Vec<Feature> {
     if !spec.storage_objects.is_empty() || !spec.targets.is_empty() {
         wanted.extend([features::CONFIGFS, features::TARGET]);
     }
-    spec.storage_objects.iter().for_each(|object| wanted.extend(of_object(object)));
-    spec.targets.iter().for_each(|target| wanted.extend(of_target(target)));
-    if spec.discovery.chap.is_some() {
-        wanted.push(features::MD5);
-    }
+    wanted.extend(wanted_by(spec).into_iter().flat_map(|(_, features)| features));
     once(wanted)
+}
+
+/// The features that what is exported needs, beside the name of what needs them.
+#[must_use]
+pub fn wanted_by(spec: &Spec) -> Vec<(String, Vec<Feature>)> {
+    let objects = spec.storage_objects.iter();
+    let objects = objects.map(|each| (format!("storage object {}", each.name), of_object(each)));
+    let targets = spec.targets.iter();
+    let targets = targets.map(|each| (format!("target {}", each.wwn), of_target(each)));
+    let discovery = spec.discovery.chap.iter();
+    let discovery = discovery.map(|_| ("discovery.chap".to_owned(), vec![features::MD5]));
+    objects.chain(targets).chain(discovery).collect()
 }
 
 fn once(features: Vec<Feature>) -> Vec<Feature> {

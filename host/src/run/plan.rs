@@ -62,6 +62,8 @@ pub struct Plan {
     pub boot: BootImage,
     /// The accelerator and why.
     pub accelerator: accelerator::Chosen,
+    /// What is known of the kernel's modules and configuration.
+    pub contents: Contents,
     /// The transport and why.
     pub transport: ChosenTransport,
     /// The part of the image that is cached.
@@ -107,9 +109,7 @@ impl Plan {
         let base = base_segment(cache, &kernel, &needs, &agent)?;
         let accelerator = accelerator::choose(spec.machine.accelerator, &program, cache)?;
         let parameters = parameters(&spec);
-        let loaded: Vec<_> =
-            base.channel.iter().chain(&base.rest).map(|path| module_name(path)).collect();
-        let kernel_args = parameters.kernel_args(&contents, &loaded)?;
+        let kernel_args = parameters.kernel_args(&contents, &loaded(&base))?;
         let modules = Modules::new(&base.channel, &base.rest, &parameters);
         let kernel_digest = kernel.digest(cache)?;
         let doubt = contents.doubt(&needs.features);
@@ -125,6 +125,7 @@ impl Plan {
             kernel_digest,
             boot,
             accelerator,
+            contents,
             transport,
             base,
             modules,
@@ -134,6 +135,12 @@ impl Plan {
             qemu_args: options.qemu_args.clone(),
             hold: options.hold,
         })
+    }
+
+    /// The modules that the guest loads, by canonical names.
+    #[must_use]
+    pub fn loaded(&self) -> Vec<&str> {
+        loaded(&self.base)
     }
 
     /// Whether this run has work for an initiator of our own.
@@ -208,6 +215,10 @@ impl Plan {
     pub fn monitor(directory: &Path) -> PathBuf {
         directory.join("qmp")
     }
+}
+
+fn loaded(base: &BaseSegment) -> Vec<&str> {
+    base.channel.iter().chain(&base.rest).map(|path| module_name(path)).collect()
 }
 
 /// The forwards a spec needs; nothing has chosen their ports yet, and QEMU would choose those of the host.

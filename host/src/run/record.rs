@@ -4,7 +4,8 @@ use crate::detect::{Detector, EventKind, StorageErrors, taint};
 use crate::errno::by_name;
 use crate::initiator::{Measured, Report};
 use crate::result::{
-    Benchmark, CheckResult, DeviceFound, Kmsg, ModuleLoad, Series, Summary, TaintChange, Target,
+    Benchmark, CheckResult, DeviceFound, Kmsg, ModuleLoad, Series, SpecChange, Summary,
+    TaintChange, Target,
 };
 use crate::run::statistics::Readings;
 use crate::run::timeline::Timeline;
@@ -24,6 +25,9 @@ const TREE: u32 = u32::MAX;
 
 /// The most of anything a guest may add to a result.
 const MANY: usize = 100_000;
+
+/// The most devices of a result: each that a guest tells of is looked for among them.
+const DEVICES: usize = 10_000;
 
 /// What was learnt.
 pub struct Record {
@@ -59,6 +63,7 @@ pub struct Record {
     taint: Option<(u64, u64)>,
     console_tail: VecDeque<String>,
     modules: Vec<ModuleLoad>,
+    spec_changes: Vec<SpecChange>,
 }
 
 impl Record {
@@ -91,6 +96,7 @@ impl Record {
             taint: None,
             console_tail: VecDeque::new(),
             modules: Vec::new(),
+            spec_changes: Vec::new(),
         }
     }
 
@@ -158,8 +164,9 @@ impl Record {
                 self.tree.insert((*path).to_owned(), (*value).to_owned());
             }
             Event::Reading { number, path, value } => self.counter(*number, path, value),
-            Event::DeviceReady { name, node, size } if self.devices.len() < MANY => {
+            Event::DeviceReady { name, node, size } if self.devices.len() < DEVICES => {
                 let (name, node) = ((*name).to_owned(), (*node).to_owned());
+                self.devices.retain(|known| known.name != name);
                 self.devices.push(DeviceFound { name, node, size: *size });
             }
             Event::Finding { benchmark, name, text } => self.finding(*benchmark, name, text),
@@ -213,9 +220,20 @@ impl Record {
         Some([step.reason, kernel.unwrap_or_default(), hint.unwrap_or_default()].concat())
     }
 
-    /// What was read back is of a target that is another now.
-    pub fn forget_read_back(&mut self) {
+    /// The spec changed at that instant.
+    pub fn spec_change(&mut self, at: Instant, change: SpecChange) {
+        if self.spec_changes.len() < 1000 {
+            let ms = self.timeline.since_start(at);
+            self.spec_changes.push(SpecChange { ms, ..change });
+        }
+    }
+
+    /// What was read back is of a target that is another now, and so are some of its devices.
+    pub fn forget_what_is_gone(&mut self, standing: &Provisioning) {
         self.read_back.clear();
+        let devices = standing.devices.iter().map(|device| &device.name);
+        let names: Vec<_> = devices.chain(standing.disks.iter().map(|disk| &disk.name)).collect();
+        self.devices.retain(|device| names.contains(&&device.name));
     }
 
     fn counter(&mut self, number: u32, path: &str, value: &str) {
@@ -359,6 +377,7 @@ impl Record {
             checks: self.checks,
             benchmarks: self.benchmarks,
             target,
+            spec_changes: self.spec_changes,
             kmsg: self.kmsg,
             taint: self.taint.map(|(before, after)| taint_change(before, after)),
             console_tail: self.console_tail.into(),
@@ -437,6 +456,8 @@ pub struct Learnt {
     pub benchmarks: Vec<Benchmark>,
     /// What was exported.
     pub target: Option<Target>,
+    /// How the spec changed meanwhile.
+    pub spec_changes: Vec<SpecChange>,
     /// Records and losses of the kernel log.
     pub kmsg: Kmsg,
     /// Taint before and after.

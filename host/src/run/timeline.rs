@@ -18,11 +18,16 @@ impl Timeline {
         Self { start, phases: Vec::new(), kernel: None }
     }
 
+    /// Milliseconds from the start to an instant.
+    #[must_use]
+    pub fn since_start(&self, at: Instant) -> f64 {
+        at.saturating_duration_since(self.start).as_secs_f64() * 1000.0
+    }
+
     /// A phase reached at that instant; only its first time counts.
     pub fn reached(&mut self, phase: &'static str, at: Instant) {
         if self.at(phase).is_none() {
-            let ms = at.saturating_duration_since(self.start).as_secs_f64() * 1000.0;
-            self.phases.push((phase, ms));
+            self.phases.push((phase, self.since_start(at)));
         }
     }
 

@@ -27,7 +27,8 @@ impl Spec {
     }
 
     /// The least memory in which what cannot be bounded fits, in bytes.
-    pub(super) fn memory_needed(&self) -> u64 {
+    #[must_use]
+    pub fn memory_needed(&self) -> u64 {
         self.page_footprint().saturating_add(RESERVE)
     }
 

@@ -43,6 +43,8 @@ pub use name::NameError;
 pub use portal::PortalError;
 pub use quantity::{QuantityError, format_duration, format_size, parse_duration, parse_size};
 pub use secret::{Secret, SecretSource};
+#[cfg(test)]
+pub(crate) use sections::keys::TABLES;
 pub use session::{SeenLun, Session};
 pub use storage::{
     ALUA_GROUP_IDS, ALUA_SUPPORT, AccessState, AccessType, AluaGroup, Backstore, Bus, Delay,

@@ -1,24 +1,24 @@
 //! What a changed spec changes of a target that stands. Pure.
 
-use super::Provisioning;
+use super::{Provisioning, changes};
 use crate::portal::PortalAddress;
-use crate::spec::{PortalSpec, Spec, Tpg};
+use crate::spec::{Disk, PortalSpec, Spec, Tpg};
 use configfs_rs::difference as steps_difference;
 
 /// What is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// Devices and disks that come or go.
-    pub devices: usize,
     /// Steps undone and done.
     pub steps: usize,
+    /// A line for each thing that comes, goes or is another.
+    pub lines: Vec<String>,
 }
 
 impl Change {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.devices == 0 && self.steps == 0
+        self.steps == 0 && self.lines.is_empty()
     }
 }
 
@@ -31,30 +31,28 @@ type Standing<'a> = (&'a Spec, &'a Provisioning);
 pub fn difference(standing: Standing<'_>, wanted: Standing<'_>) -> Result<Change, Vec<String>> {
     let mut refusals = fixed(standing.0, wanted.0);
     refusals.extend(devices(standing.1, wanted.1));
-    let steps = match steps_difference(&standing.1.steps, &wanted.1.steps) {
-        Ok(change) => change.undo.len() + change.steps.len(),
+    match steps_difference(&standing.1.steps, &wanted.1.steps) {
+        Ok(change) if refusals.is_empty() => Ok(Change {
+            steps: change.undo.len() + change.steps.len(),
+            lines: changes::lines(standing.1, wanted.1, &change),
+        }),
+        Ok(_) => Err(refusals),
         Err(refused) => {
             refusals.extend(refused.iter().map(ToString::to_string));
-            0
+            Err(refusals)
         }
-    };
-    if !refusals.is_empty() {
-        return Err(refusals);
     }
-    Ok(Change { devices: moved(standing.1, wanted.1), steps })
 }
 
-/// Where the portals of a changed spec are, in the order of its portals. One that stood stays where it is; another has to be
-/// where one was before the guest booted.
-///
-/// # Errors
-/// The first that would have to be added.
+/// Where the portals of a changed spec are, in the order of its portals, and what is refused of them. One that stood stays where it
+/// is; another has to be where one was before the guest booted.
+#[must_use]
 pub fn addresses(
     bound: &[PortalAddress],
     standing: Standing<'_>,
     wanted: &Spec,
-) -> Result<Vec<PortalAddress>, String> {
-    let mut all = Vec::new();
+) -> (Vec<PortalAddress>, Vec<String>) {
+    let (mut all, mut refusals) = (Vec::new(), Vec::new());
     for target in wanted.iscsi_targets() {
         let portals =
             |tpg: &Tpg| tpg.portals.iter().map(|each| (tpg.tag, *each)).collect::<Vec<_>>();
@@ -74,11 +72,23 @@ pub fn addresses(
             }
         }
         for (place, (_, portal)) in chosen.into_iter().zip(asked) {
-            let refusal = || format!("portal {portal} cannot be added while the guest runs");
-            all.push(place.ok_or_else(refusal)?);
+            if place.is_none() {
+                let wwn = &target.wwn;
+                refusals.push(format!("portal {portal} of {wwn} cannot be added{WHILE_IT_RUNS}"));
+            }
+            all.push(place.unwrap_or_else(|| nowhere(&portal, all.len())));
         }
     }
-    Ok(all)
+    (all, refusals)
+}
+
+const WHILE_IT_RUNS: &str = " while the guest runs";
+
+/// A place for a portal that has none, so that all else can be planned and judged as well.
+fn nowhere(portal: &PortalSpec, n: usize) -> PortalAddress {
+    let port = u16::MAX.saturating_sub(u16::try_from(n).unwrap_or(0));
+    let address = std::net::SocketAddr::new(portal.address, portal.port.unwrap_or(port));
+    PortalAddress { guest: address, host: address }
 }
 
 /// Where the portals of a TPG that stands are.
@@ -92,17 +102,41 @@ fn fits(address: &PortalAddress, portal: &PortalSpec) -> bool {
     guest.ip() == portal.address && portal.port.is_none_or(|port| guest.port() == port)
 }
 
-/// Whatever was decided before the guest booted.
+/// Whatever was decided before the guest booted, key by key.
 fn fixed(standing: &Spec, wanted: &Spec) -> Vec<String> {
-    let tables = [
-        ("[kernel]", standing.kernel == wanted.kernel),
-        ("[machine]", standing.machine == wanted.machine),
-        ("[channel]", standing.channel == wanted.channel),
-        ("[network]", standing.network == wanted.network),
-        ("[[disk]]", standing.disks == wanted.disks),
+    let (kernel, machine) =
+        ((&standing.kernel, &wanted.kernel), (&standing.machine, &wanted.machine));
+    let keys = [
+        ("kernel.image", kernel.0.image == kernel.1.image),
+        ("kernel.modules", kernel.0.modules == kernel.1.modules),
+        ("kernel.module_parameters", kernel.0.module_parameters == kernel.1.module_parameters),
+        ("kernel.cmdline", kernel.0.cmdline == kernel.1.cmdline),
+        ("machine.cpus", machine.0.cpus == machine.1.cpus),
+        ("machine.memory", machine.0.memory == machine.1.memory),
+        ("machine.accelerator", machine.0.accelerator == machine.1.accelerator),
+        ("channel.transport", standing.channel == wanted.channel),
+        ("network.mode", standing.network == wanted.network),
     ];
-    let changed = tables.into_iter().filter(|(_, same)| !same);
-    changed.map(|(table, _)| format!("{table} cannot change while the guest runs")).collect()
+    let changed = keys.into_iter().filter(|(_, same)| !same);
+    let changed = changed.map(|(key, _)| format!("{key} cannot change{WHILE_IT_RUNS}"));
+    let mut refusals: Vec<String> = changed.collect();
+    refusals.extend(disks(&standing.disks, &wanted.disks));
+    if wanted.targets.is_empty() {
+        refusals.push("the last target cannot go: Ctrl-C is what ends a target".to_owned());
+    }
+    refusals
+}
+
+/// QEMU's disks, which it has from its start.
+fn disks(standing: &[Disk], wanted: &[Disk]) -> Vec<String> {
+    let named = |disks: &[Disk], serial: &str| disks.iter().find(|d| d.serial == serial).cloned();
+    let refusal = |disk: &Disk, what| format!("disk {} cannot {what}{WHILE_IT_RUNS}", disk.serial);
+    let gone = standing.iter().filter(|disk| named(wanted, &disk.serial).is_none());
+    let others = wanted.iter().filter_map(|disk| match named(standing, &disk.serial) {
+        Some(stands) => (stands != *disk).then(|| refusal(disk, "change")),
+        None => Some(refusal(disk, "be added")),
+    });
+    gone.map(|disk| refusal(disk, "be removed")).chain(others).collect()
 }
 
 fn devices(standing: &Provisioning, wanted: &Provisioning) -> Vec<String> {
@@ -113,22 +147,15 @@ fn devices(standing: &Provisioning, wanted: &Provisioning) -> Vec<String> {
     changed
         .map(|device| {
             let kind = device.kind.name();
-            format!("the {kind} of storage object {} cannot change while it stands", device.name)
+            let object = device.name.split('~').next().unwrap_or_default();
+            format!("the {kind} of storage object {object} cannot change while it stands")
         })
         .collect()
 }
 
-fn moved(standing: &Provisioning, wanted: &Provisioning) -> usize {
-    let gone = |a: &Provisioning, b: &Provisioning| {
-        let devices = a.devices.iter().filter(|device| !b.devices.contains(device)).count();
-        devices + a.disks.iter().filter(|disk| !b.disks.contains(disk)).count()
-    };
-    gone(standing, wanted) + gone(wanted, standing)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{addresses, difference};
+    use super::addresses;
     use crate::portal::PortalAddress;
     use crate::spec::{Base, Spec};
     use crate::target::{Provisioning, Seed};
@@ -159,8 +186,9 @@ mod tests {
         Provisioning::new(spec, &addresses, Seed([0; 16])).unwrap()
     }
 
-    fn ports(found: Result<Vec<PortalAddress>, String>) -> Vec<u16> {
-        found.unwrap().iter().map(|address| address.guest.port()).collect()
+    fn ports((found, refusals): (Vec<PortalAddress>, Vec<String>)) -> Vec<u16> {
+        assert_eq!(refusals, [""; 0]);
+        found.iter().map(|address| address.guest.port()).collect()
     }
 
     const ANY: &str = "\"127.0.0.1\"";
@@ -198,21 +226,12 @@ mod tests {
             (&["\"[::1]:3260\""], "[::1]:3260"),
             (&[NAMED, ANY], "127.0.0.1"),
         ] {
-            let refused = addresses(&bound, (&old, &plan), &spec(&[("a", tpgs)]));
-            let words = format!("portal {name} cannot be added while the guest runs");
-            assert_eq!(refused, Err(words));
+            let (_, refused) = addresses(&bound, (&old, &plan), &spec(&[("a", tpgs)]));
+            let of = "of iqn.2024-05.org.example:a";
+            assert_eq!(
+                refused,
+                [format!("portal {name} {of} cannot be added while the guest runs")]
+            );
         }
-    }
-
-    #[test]
-    fn what_was_decided_before_the_boot_is_refused_by_name() {
-        let old = spec(&[("a", &[NAMED])]);
-        let plan = planned(&old, &[3260]);
-        let same = difference((&old, &plan), (&old, &plan)).unwrap();
-        assert!(same.is_empty());
-        let mut new = old.clone();
-        new.machine.cpus += 1;
-        let refused = difference((&old, &plan), (&new, &plan));
-        assert_eq!(refused, Err(vec!["[machine] cannot change while the guest runs".to_owned()]));
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! [`Provisioning::new`] is pure. [`names`] says where in the guest things are found, `devices` what block devices there
 //! must be, `configuration` what LIO is to have, `requests` how it travels, [`difference`] what a changed spec changes,
-//! [`comparison`] what the kernel made of it.
+//! [`changes`] says that in words, [`comparison`] what the kernel made of it.
 
+pub mod changes;
 pub mod comparison;
 mod configuration;
 mod devices;

@@ -1,25 +1,31 @@
 //! Provisionings that are planned and compared, none carried out.
 
+mod live;
+
 use super::comparison::differences;
 use super::difference::{Change, difference};
 use super::{Default, Provisioning, Seed, default_lines, portals, shown_addresses};
-use crate::spec::{Base, Spec};
+use crate::spec::{Base, Faults, Spec};
 use configfs_rs::plan::Step;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 const IQN: &str = "iqn.2024-05.org.example:one";
 
-fn spec(text: &str) -> Spec {
-    let environment = |_: &str| Some("good-secret-0001".into());
-    Spec::parse(text, Base { directory: Path::new("/"), home: None, environment }).unwrap()
+fn parsed(text: &str) -> Result<Spec, Faults> {
+    let environment = |name: &str| Some(format!("good-secret-{name}").into());
+    Spec::parse(text, Base { directory: Path::new("/"), home: None, environment })
 }
 
-fn object(name: &str, rest: &str) -> String {
+pub(super) fn spec(text: &str) -> Spec {
+    parsed(text).unwrap()
+}
+
+pub(super) fn object(name: &str, rest: &str) -> String {
     format!("[[storage_object]]\nname = \"{name}\"\nsize = \"64M\"\n{rest}\n")
 }
 
-fn block(name: &str, rest: &str) -> String {
+pub(super) fn block(name: &str, rest: &str) -> String {
     object(name, &format!("backstore = \"block\"\n{rest}"))
 }
 
@@ -30,7 +36,7 @@ fn exported(rest: &str) -> String {
     format!("{ramdisk}[[target]]\nwwn = \"{IQN}\"\n[[target.tpg]]\n{luns}\n{rest}\n")
 }
 
-fn planned(spec: &Spec) -> Provisioning {
+pub(super) fn planned(spec: &Spec) -> Provisioning {
     Provisioning::shown(spec).unwrap()
 }
 
@@ -161,28 +167,39 @@ fn change(from: &str, to: &str) -> Result<Change, Vec<String>> {
 }
 
 #[test]
-fn what_was_decided_before_the_boot_is_refused_by_its_table() {
+fn what_was_decided_before_the_boot_is_refused_by_its_key() {
     let standing = exported("");
-    for table in [
-        "[kernel]\ncmdline = \"quiet\"\n",
-        "[machine]\ncpus = 2\n",
-        "[channel]\ntransport = \"virtio-serial\"\n",
-        "[network]\nmode = \"user\"\n",
-        "[[disk]]\nserial = \"d\"\nsize = \"1G\"\n",
+    for (tables, name) in [
+        ("[kernel]\nimage = \"6.1\"\n", "kernel.image"),
+        ("[kernel]\nmodules = [\"brd\"]\n", "kernel.modules"),
+        ("[kernel]\nmodule_parameters = { loop = \"a=1\" }\n", "kernel.module_parameters"),
+        ("[kernel]\ncmdline = \"quiet\"\n", "kernel.cmdline"),
+        ("[machine]\ncpus = 2\n", "machine.cpus"),
+        ("[machine]\nmemory = \"1G\"\n", "machine.memory"),
+        ("[machine]\naccelerator = \"tcg\"\n", "machine.accelerator"),
+        ("[channel]\ntransport = \"virtio-serial\"\n", "channel.transport"),
+        ("[network]\nmode = \"user\"\n", "network.mode"),
     ] {
-        let name = table.lines().next().unwrap();
-        let refusals = change(&standing, &format!("{table}{standing}")).unwrap_err();
+        let refusals = change(&standing, &format!("{tables}{standing}")).unwrap_err();
         let expected = format!("{name} cannot change while the guest runs");
         assert!(refusals.contains(&expected), "{refusals:?}");
     }
+    let disk = |serial, size| format!("[[disk]]\nserial = \"{serial}\"\nsize = \"{size}\"\n");
+    let (one, other) = (disk("x", "1G") + &disk("y", "1G"), disk("y", "2G") + &disk("z", "1G"));
+    let refusals = change(&(one + &standing), &(other + &standing)).unwrap_err();
+    let expected = ["x cannot be removed", "y cannot change", "z cannot be added"];
+    assert_eq!(refusals, expected.map(|what| format!("disk {what} while the guest runs")));
+    let refusals = change(&standing, &object("a", "backstore = \"ramdisk\"")).unwrap_err();
+    assert_eq!(refusals, ["the last target cannot go: Ctrl-C is what ends a target"]);
 }
 
 #[test]
 fn a_device_that_stands_keeps_its_kind_and_settings() {
-    let standing = block("a", "device = \"loop\"");
-    let delayed = block("a", "device = \"loop\"\ndelay = { read = \"1ms\", write = \"1ms\" }");
+    let standing = exported("") + &block("b", "device = \"loop\"");
+    let delayed = exported("")
+        + &block("b", "device = \"loop\"\ndelay = { read = \"1ms\", write = \"1ms\" }");
     let refusals = change(&standing, &delayed).unwrap_err();
-    let expected = "the delay of storage object a cannot change while it stands";
+    let expected = "the delay of storage object b cannot change while it stands";
     assert!(refusals.iter().any(|refusal| refusal == expected), "{refusals:?}");
 }
 
@@ -192,7 +209,7 @@ fn a_change_counts_what_comes_and_goes() {
     assert!(change(&one, &one).unwrap().is_empty());
     for (from, to) in [(&one, &two), (&two, &one)] {
         let found = change(from, to).unwrap();
-        assert_eq!(found.devices, 1);
+        assert!(found.lines.iter().any(|line| line.ends_with(" device brd b")), "{found:?}");
         assert!(found.steps > 1 && !found.is_empty(), "{found:?}");
     }
 }

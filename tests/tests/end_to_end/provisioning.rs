@@ -129,7 +129,7 @@ impl Watching {
     }
 }
 
-/// `the target is changed: N steps undone, M done`.
+/// `the target is changed: N steps undone, M done in K ms`.
 #[track_caller]
 fn undone_and_done(said: &str) -> (u32, u32) {
     let line = said.lines().find(|line| line.contains("the target is changed")).unwrap();
@@ -138,7 +138,7 @@ fn undone_and_done(said: &str) -> (u32, u32) {
     (numbers.next().unwrap(), numbers.next().unwrap())
 }
 
-const CHANGED: &str = " done\n";
+const CHANGED: &str = " ms\n";
 const REFUSED: &str = "the changed spec is not taken: ";
 
 #[test]
@@ -166,10 +166,29 @@ fn a_watched_spec_changes_its_difference_only_and_what_it_cannot_change_is_refus
     let read_back = target["read_back"].as_object().unwrap();
     assert!(!read_back.keys().any(|path| path.contains("/added/")), "{read_back:#?}");
     assert_eq!(target["differences"], json!([]));
+    every_change_is_in_the_result(&finished.result()["spec_changes"]);
+}
+
+/// With what it changed, or why it was not taken.
+fn every_change_is_in_the_result(changes: &Value) {
+    let changes = changes.as_array().unwrap();
+    let of = |outcome: &str| changes.iter().filter(move |change| change["outcome"] == outcome);
+    let added = json!(format!("+ LUN 3 → added on {FIRST}"));
+    let first = of("changed").next().unwrap();
+    assert!(first["lines"].as_array().unwrap().contains(&added), "{first:#}");
+    assert!(first["took_ms"].as_f64().unwrap() > 0.0 && first["steps"].as_u64() > Some(4));
+    assert!(of("same").count() >= 2 && of("refused").count() >= 9, "{changes:#?}");
+    let failed = of("failed").next().unwrap();
+    assert!(failed["problems"][0].as_str().unwrap().contains("no_such_attribute"), "{failed:#}");
+    assert!(changes.is_sorted_by_key(|change| change["ms"].as_f64().unwrap().to_bits()));
 }
 
 fn what_is_added_is_there_beside_what_was(watching: &Watching) {
-    let said = watching.change(How::Renamed, &grown(), &["the target is changed", CHANGED]);
+    let added = format!("  + LUN 3 → added on {FIRST}\n");
+    let object = "  + storage object added (ramdisk)\n";
+    let acl = format!("  + ACL {ALICE} on {FIRST}\n");
+    let parts = ["the target is changed", CHANGED, object, &added, &acl];
+    let said = watching.change(How::Renamed, &grown(), &parts);
     let (undone, done) = undone_and_done(&said);
     assert!(undone == 0 && (5..20).contains(&done), "{said}");
     let url = watching.client(FIRST, 3).url();
@@ -198,9 +217,10 @@ fn what_says_the_same_changes_nothing(watching: &Watching) {
 fn an_attribute_is_one_write(watching: &Watching) {
     let slow = "demo_mode = \"writable\"\nattributes = { login_timeout = 20 }";
     let text = grown().replace("demo_mode = \"writable\"", slow);
-    let said = watching.change(How::InPlace, &text, &["the target is changed", CHANGED]);
+    let line = |from, to| format!("  ~ attrib login_timeout of TPG 1 on {FIRST}: {from} → {to}\n");
+    let said = watching.change(How::InPlace, &text, &["the target is changed", &line(15, 20)]);
     assert_eq!(undone_and_done(&said), (0, 1), "{said}");
-    let said = watching.change(How::InPlace, &grown(), &["the target is changed", CHANGED]);
+    let said = watching.change(How::InPlace, &grown(), &["the target is changed", &line(20, 15)]);
     assert_eq!(undone_and_done(&said), (1, 0), "{said}");
 }
 
@@ -213,12 +233,21 @@ fn what_cannot_change_is_refused_by_name(watching: &Watching) {
     };
     let block_size = "size = \"8M\"\nattributes = { block_size = 4096 }";
     let portal = format!("portals = [\"127.0.0.1:{port}\"]\ndemo_mode");
-    let portal_words = format!("portal 127.0.0.1:{port} cannot be added while the guest runs");
+    let portal_words =
+        format!("portal 127.0.0.1:{port} of {FIRST} cannot be added while the guest runs");
+    let block = "[[storage_object]]\nname = \"n\"\nbackstore = \"block\"\ndevice = \"null_blk\"\nsize = \"8M\"\n";
+    let modules = |name: &str, module: &str| {
+        format!("storage object n needs {name} (module {module}), which was not loaded at boot\n")
+    };
     for (text, words) in [
         (
             format!("[machine]\ncpus = 2\n{}", grown()),
-            "[machine] cannot change while the guest runs",
+            "machine.cpus cannot change while the guest runs",
         ),
+        (format!("{block}{}", grown()), &modules("null_blk", "null_blk")),
+        (format!("{block}{}", grown()), &modules("iblock", "target_core_iblock")),
+        (String::new(), "is empty; what stands stays until it is not"),
+        ("# to come\n".to_owned(), "the last target cannot go"),
         (with("\"16M\"", "\"32M\""), "disk0"),
         (
             with("size = \"8M\"", "size = \"9M\""),
@@ -229,6 +258,7 @@ fn what_cannot_change_is_refused_by_name(watching: &Watching) {
     ] {
         let said = watching.change(How::Renamed, &text, &[REFUSED, words]);
         assert!(!said.contains("the target is changed") && !said.contains("\\x0a"), "{said}");
+        assert!(!said.contains("ENOENT") && !said.contains("(step "), "it was tried: {said}");
         assert_eq!(watching.size(FIRST, 3), Some(8 * MIB), "{said}");
     }
     // A refusal leaves nothing behind that is compared with later.

@@ -7,6 +7,7 @@ use super::{Action, Ask, Conductor, FINISH, Orders, POWER_OFF, QUIET, Stage};
 use crate::initiator::{Failure, FailureKind, Job, Report};
 use crate::run::happening::{Ended, Happening, What};
 use crate::run::record::Record;
+use crate::run::replan::Replanned;
 use crate::run::timeline::Timeline;
 use crate::spec::Spec;
 use crate::target::Provisioning;
@@ -412,12 +413,12 @@ fn messages_that_are_none_are_agent_lost() {
 }
 
 /// The built-in spec with another login timeout, and its plan.
-fn changed(play: &Play, seconds: u32) -> (Spec, Result<Provisioning, String>) {
+fn changed(play: &Play, seconds: u32) -> (Spec, Replanned) {
     let mut spec = play.spec.clone();
     let attributes = &mut spec.targets[0].tpgs[0].attributes;
     attributes.push(("login_timeout".to_owned(), seconds.to_string()));
-    let plan = Provisioning::shown(&spec).map_err(|error| error.to_string());
-    (spec, plan)
+    let replanned = change::replanned(&spec);
+    (spec, replanned)
 }
 
 fn is_replan(actions: &[Action], wanted: &Spec) -> bool {
@@ -432,7 +433,7 @@ fn of_specs_that_come_while_a_change_is_made_the_last_is_taken_after_it() {
         let see =
             |play: &mut Play, spec: &Spec| play.see(What::SpecChanged(Box::new(Ok(spec.clone()))));
         assert!(is_replan(&see(&mut play, &first.0), &first.0));
-        let actions = play.conductor.replanned(first.0, first.1);
+        let actions = play.conductor.replanned(first.0, first.1, play.now);
         assert!(matches!(actions.as_slice(), [Action::Change(_)]), "{actions:?}");
         assert_eq!(see(&mut play, &second.0), []);
         assert_eq!(see(&mut play, &third.0), []);
@@ -443,7 +444,7 @@ fn of_specs_that_come_while_a_change_is_made_the_last_is_taken_after_it() {
         };
         assert!(is_replan(&actions, &third.0), "{actions:?}");
         assert!(matches!(
-            play.conductor.replanned(third.0, third.1).as_slice(),
+            play.conductor.replanned(third.0, third.1, play.now).as_slice(),
             [Action::Change(_)]
         ));
         let last = play.hear(&Event::Changed { undone: 0, steps: 1 });

@@ -1,11 +1,11 @@
 //! The keys of every table.
 
 /// A table of a spec and the keys it may have.
-pub(in crate::spec) struct Table {
+pub(crate) struct Table {
     /// How its header or its key is written.
-    pub(in crate::spec) place: &'static str,
+    pub(crate) place: &'static str,
     /// Its keys.
-    pub(in crate::spec) keys: &'static [&'static str],
+    pub(crate) keys: &'static [&'static str],
 }
 
 macro_rules! tables {
@@ -13,7 +13,7 @@ macro_rules! tables {
         $(pub(super) const $name: &[&str] = &[$($key),+];)+
 
         /// Every table with its keys.
-        pub(in crate::spec) const TABLES: &[Table] =
+        pub(crate) const TABLES: &[Table] =
             &[$(Table { place: $place, keys: $name }),+];
     };
 }

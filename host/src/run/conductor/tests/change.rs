@@ -2,6 +2,10 @@
 
 use super::work::spec;
 use super::*;
+use crate::result::SpecChangeOutcome as Outcome;
+use crate::run::replan::Replanned;
+
+const HINT: &str = "hint: end this run and start it anew with the changed spec; the target stays as it is until then";
 
 const ONE: &str = "[[storage_object]]\nname = \"a\"\nbackstore = \"ramdisk\"\nsize = \"64M\"\n\
     [[target]]\nwwn = \"iqn.2024-05.org.example:one\"\n[[target.tpg]]\n\
@@ -16,6 +20,12 @@ fn held() -> Play {
     Play::of(spec(ONE), true, None).ready()
 }
 
+/// A spec that needs nothing the guest has not.
+pub(super) fn replanned(spec: &Spec) -> Replanned {
+    let provisioning = Provisioning::shown(spec).map_err(|error| error.to_string());
+    Replanned { provisioning, refusals: Vec::new() }
+}
+
 /// The spec changes and is planned; gives what is done and what is said.
 fn changed(play: &mut Play, spec: Result<Spec, String>) -> (Vec<Action>, String) {
     let what = What::SpecChanged(Box::new(spec));
@@ -24,8 +34,8 @@ fn changed(play: &mut Play, spec: Result<Spec, String>) -> (Vec<Action>, String)
     for action in actions {
         match action {
             Action::Replan(spec) => {
-                let planned = Provisioning::shown(&spec).map_err(|error| error.to_string());
-                done.extend(play.conductor.replanned(*spec, planned));
+                let replanned = replanned(&spec);
+                done.extend(play.conductor.replanned(*spec, replanned, play.now));
             }
             other => done.push(other),
         }
@@ -62,7 +72,11 @@ fn a_change_is_carried_out_and_its_urls_are_told() {
     assert_eq!(play.conductor.standing().0, &spec(ONE));
     let (done, said) = hear(&mut play, &Event::Changed { undone: 0, steps: 2 });
     assert_eq!(done, [Action::Announce]);
-    assert_eq!(said, "the target is changed: 0 steps undone, 2 done");
+    assert_eq!(
+        said,
+        "the target is changed: 0 steps undone, 2 done in 0 ms\n  \
+         + LUN 5 → a on iqn.2024-05.org.example:one"
+    );
     assert_eq!(play.conductor.standing().0, &two());
     // Nobody asked for another.
     assert_eq!(hear(&mut play, &Event::Changed { undone: 9, steps: 9 }).0, []);
@@ -85,7 +99,10 @@ fn what_cannot_be_is_not_taken_and_the_target_stands() {
     let kernel = spec(&format!("[kernel]\ncmdline = \"quiet\"\n{ONE}"));
     for (changed_to, told) in [
         (Err("s.toml:1:1: what?\n".to_owned()), format!("{refused}s.toml:1:1: what?")),
-        (Ok(kernel), format!("{refused}[kernel] cannot change while the guest runs")),
+        (
+            Ok(kernel),
+            format!("{refused}kernel.cmdline cannot change while the guest runs\n  {HINT}"),
+        ),
         (Ok(spec(ONE)), "the spec changed, and nothing of the target with it".to_owned()),
     ] {
         assert_eq!(changed(&mut play, changed_to), (vec![], told));
@@ -143,4 +160,49 @@ fn nothing_changes_that_is_not_held() {
     for mut play in [Play::with(false, None).ready(), Play::with(true, None)] {
         assert_eq!(changed(&mut play, Ok(two())), (vec![], String::new()));
     }
+}
+
+#[test]
+fn all_that_is_refused_is_named_at_once_and_no_step_is_made() {
+    let mut play = held();
+    let none = spec("[machine]\ncpus = 2\n");
+    let mut replanned = replanned(&none);
+    replanned.refusals.push("storage object n needs null_blk".to_owned());
+    let (done, said) = parted(play.conductor.replanned(none, replanned, play.now));
+    assert_eq!(done, []);
+    let expected = [
+        "the changed spec is not taken: storage object n needs null_blk",
+        "machine.cpus cannot change while the guest runs",
+        "the last target cannot go: Ctrl-C is what ends a target",
+        HINT,
+    ];
+    assert_eq!(said, expected.join("\n  "));
+}
+
+#[test]
+fn every_change_is_in_the_record_with_what_came_of_it() {
+    let mut play = held();
+    changed(&mut play, Err("s.toml:1:1: what?".to_owned()));
+    changed(&mut play, Ok(spec(ONE)));
+    changed(&mut play, Ok(two()));
+    hear(&mut play, &Event::ChangeFailed { undone: true });
+    changed(&mut play, Ok(two()));
+    hear(&mut play, &Event::Changed { undone: 0, steps: 2 });
+    let (spec, provisioning) = play.conductor.standing();
+    let (spec, provisioning) = (spec.clone(), Arc::clone(provisioning));
+    let learnt = play.conductor.record.conclude(&spec, Some(&provisioning));
+    let added = "+ LUN 5 → a on iqn.2024-05.org.example:one".to_owned();
+    let told: Vec<_> = learnt
+        .spec_changes
+        .into_iter()
+        .map(|change| (change.outcome, change.lines, change.problems, change.steps))
+        .collect();
+    let failed = "no step was named; what stood before stands".to_owned();
+    let expected = [
+        (Outcome::Refused, vec![], vec!["s.toml:1:1: what?".to_owned()], 0),
+        (Outcome::Same, vec![], vec![], 0),
+        (Outcome::Failed, vec![added.clone()], vec![failed], 0),
+        (Outcome::Changed, vec![added], vec![], 2),
+    ];
+    assert_eq!(told, expected);
 }
