@@ -16,6 +16,8 @@ const LOGIN_RESPONSE: u8 = 0x23;
 /// From operational negotiation to the full feature phase.
 const TO_FULL_FEATURE: u8 = 0x87;
 const COMMAND: u8 = 0x01;
+const PING: u8 = 0x20;
+const PONG: u8 = 0x40;
 const RESPONSE: u8 = 0x21;
 const DATA_IN: u8 = 0x25;
 const TASK_MANAGEMENT: u8 = 0x42; // immediate
@@ -238,6 +240,10 @@ impl Session {
                     received += pdu.data.len();
                     pdu.header[1] & 1 == 1
                 }
+                PING => {
+                    self.answer(&pdu);
+                    false
+                }
                 other => panic!("unexpected PDU {other:#x}"),
             };
             if has_status {
@@ -245,6 +251,20 @@ impl Session {
                 return (pdu.header[3], data);
             }
         }
+    }
+
+    /// Answers a ping, which the target sends when it has heard nothing for 15 s (RFC 7143 11.18).
+    fn answer(&mut self, ping: &Pdu) {
+        // Its number is that of the next status, which is still to come.
+        self.status = self.status.wrapping_sub(1);
+        let mut header = [0; HEADER];
+        (header[0], header[1]) = (PONG, 0x80);
+        header[8..16].copy_from_slice(&ping.header[8..16]);
+        header[16..20].fill(0xff);
+        header[20..24].copy_from_slice(&ping.header[20..24]);
+        header[24..28].copy_from_slice(&self.command.to_be_bytes());
+        header[28..32].copy_from_slice(&self.status.wrapping_add(1).to_be_bytes());
+        self.send(header, &[]);
     }
 
     fn command_header(&mut self, cdb: &[u8; 16], read: usize, written: usize) -> [u8; HEADER] {

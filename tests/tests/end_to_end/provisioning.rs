@@ -172,7 +172,8 @@ fn a_watched_spec_changes_its_difference_only_and_what_it_cannot_change_is_refus
 /// With what it changed, or why it was not taken.
 fn every_change_is_in_the_result(changes: &Value) {
     let changes = changes.as_array().unwrap();
-    let of = |outcome: &str| changes.iter().filter(move |change| change["outcome"] == outcome);
+    let of =
+        |outcome: &'static str| changes.iter().filter(move |change| change["outcome"] == outcome);
     let added = json!(format!("+ LUN 3 → added on {FIRST}"));
     let first = of("changed").next().unwrap();
     assert!(first["lines"].as_array().unwrap().contains(&added), "{first:#}");
