@@ -18,7 +18,8 @@ pub(crate) use document::tests::passed;
 pub use document::{
     Benchmark, CheckResult, Choice, Conditions, Counter, DeviceFound, Difference, Document, Gauge,
     Histogram, Host, Kernel, Kmsg, Lun, ModuleLoad, OneTarget, OneTpg, Phase, Qemu, SCHEMA, Series,
-    Summary, TaintChange, Target, Transport, VerdictRecord, timestamp,
+    SpecChange, SpecChangeOutcome, Summary, TaintChange, Target, Transport, VerdictRecord,
+    timestamp,
 };
 pub use junit::to_junit;
 pub use ktap::to_ktap;
