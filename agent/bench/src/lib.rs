@@ -44,5 +44,11 @@ mod trial;
 ///
 /// A new one is a file here and a line in this list; one that needs devices or sockets has its
 /// driver in `lunlab-workloads` beside that.
-pub const WORKLOADS: &[workload::Workload] =
-    &[calibration::WORKLOAD, hash::WORKLOAD, txid48::WORKLOAD, iblt::WORKLOAD, sighash::WORKLOAD];
+pub const WORKLOADS: &[workload::Workload] = &[
+    calibration::WORKLOAD,
+    hash::WORKLOAD,
+    txid48::WORKLOAD,
+    iblt::WORKLOAD,
+    sighash::WORKLOAD,
+    blocks::WORKLOAD,
+];
