@@ -27,6 +27,7 @@ pub mod blocks;
 pub mod calibration;
 pub mod digest;
 pub mod hash;
+pub mod htlc;
 pub mod iblt;
 pub mod pattern;
 pub mod sampling;
@@ -51,4 +52,5 @@ pub const WORKLOADS: &[workload::Workload] = &[
     iblt::WORKLOAD,
     sighash::WORKLOAD,
     blocks::WORKLOAD,
+    htlc::WORKLOAD,
 ];
