@@ -57,6 +57,9 @@ pub enum Command {
     /// Compare two results, or two sets of them: better, worse, same, or cannot tell
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(Compare),
+    /// Run two kernels by turns, and compare them
+    #[command(after_help = AB_EXAMPLES)]
+    Ab(Ab),
     /// The process that outlives lunlab by a moment and leaves nothing behind
     #[command(hide = true)]
     Guardian {
@@ -144,6 +147,19 @@ Ratios are B over A. With one run a side nobody knows how much boots differ, so 
 that each way: make several runs, or let `lunlab ab` do it.
 
 Exit codes: 0 compared, 1 something is worse by more than --fail-on, 2 usage, 3 nothing to compare";
+
+const AB_EXAMPLES: &str = "\
+Examples:
+  lunlab ab --kernel debian --kernel ~/linux -n 8 spec.toml
+  lunlab ab --kernel ~/linux --append-b mitigations=off
+  lunlab ab slow.toml --spec-b fast.toml --fail-on 3%
+  lunlab ab -n 10 spec.toml                the same against itself: it should be the same
+
+Runs take turns: A B B A. The results are below ab-… in the results directory, in a and b, and
+`lunlab compare` reads those again. Ctrl-C ends the run and compares what is there.
+
+Exit codes: 0 compared, 1 something is worse by more than --fail-on, those of `lunlab run` when a run
+does not pass: it is the last one then";
 
 /// `lunlab run`.
 #[derive(Debug, Args)]
@@ -308,6 +324,45 @@ pub struct Compare {
     pub format: Format,
 }
 
+/// `lunlab ab`.
+#[derive(Debug, Args)]
+pub struct Ab {
+    /// What to run; without one, the default spec
+    #[arg(value_name = "SPEC")]
+    pub spec: Option<PathBuf>,
+    /// The kernels, A first and then B; one, or none, for the same on both sides
+    #[arg(long = "kernel", value_name = "K")]
+    pub kernels: Vec<String>,
+    /// Where the modules of A are, and then those of B, when not where they belong
+    #[arg(long, value_name = "DIR")]
+    pub modules: Vec<PathBuf>,
+    /// Runs of each kernel
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub runs: u32,
+    /// Another spec for B
+    #[arg(long, value_name = "SPEC")]
+    pub spec_b: Option<PathBuf>,
+    /// Add to A's kernel command line; may be given again
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    pub append_a: Vec<String>,
+    /// Add to B's kernel command line; may be given again
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    pub append_b: Vec<String>,
+    /// The machine of both.
+    #[command(flatten)]
+    pub guest: Guest,
+    /// Each run.
+    #[command(flatten)]
+    pub running: Running,
+    /// What is judged by.
+    #[command(flatten)]
+    pub judging: Judging,
+    /// How the comparison is shown: a table, or a document on stdout
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
 /// What a comparison is judged by.
 #[derive(Debug, Clone, Args)]
 pub struct Judging {
@@ -336,6 +391,14 @@ pub struct Machine {
     /// The kernel.
     #[command(flatten)]
     pub kernel: Kernel,
+    /// The rest of it.
+    #[command(flatten)]
+    pub guest: Guest,
+}
+
+/// The machine but for its kernel.
+#[derive(Debug, Clone, Args)]
+pub struct Guest {
     /// How the kernel is entered: auto is PVH where it can be
     #[arg(long, value_name = "MODE", value_parser = boot())]
     pub boot: Option<BootChoice>,
@@ -480,6 +543,6 @@ mod tests {
     fn qemu_arguments_may_begin_with_a_dash() {
         let cli = Cli::try_parse_from(["lunlab", "run", "--qemu-arg", "-s"]).unwrap();
         let Command::Run(run) = cli.command else { panic!() };
-        assert_eq!(run.machine.qemu_arg, ["-s"]);
+        assert_eq!(run.machine.guest.qemu_arg, ["-s"]);
     }
 }

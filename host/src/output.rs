@@ -53,6 +53,8 @@ pub struct Phases {
     started: Instant,
     verbosity: Verbosity,
     live: Option<ProgressBar>,
+    /// What stands before each phase.
+    before: String,
 }
 
 impl Phases {
@@ -67,12 +69,22 @@ impl Phases {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Self { started, verbosity, live }
+        Self { started, verbosity, live, before: String::new() }
+    }
+
+    /// Begins one of several: on a live line its phases follow `before`, elsewhere they are left to those who ask for more.
+    #[must_use]
+    pub fn one_of_several(started: Instant, verbosity: Verbosity, before: String) -> Self {
+        let phases = Self::begin(started, verbosity);
+        match (&phases.live, verbosity) {
+            (None, Verbosity::Normal) => Self { verbosity: Verbosity::Quiet, before, ..phases },
+            _ => Self { before, ..phases },
+        }
     }
 
     /// A phase.
     pub fn say(&self, text: &str) {
-        let text = escape::terminal(text);
+        let text = format!("{}{}", self.before, escape::terminal(text));
         match &self.live {
             Some(bar) => bar.set_message(text),
             None if self.verbosity >= Verbosity::Normal => {

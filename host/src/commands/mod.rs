@@ -1,5 +1,6 @@
 //! One subcommand each.
 
+mod ab;
 mod check;
 mod compare;
 mod image;
@@ -26,6 +27,7 @@ pub fn dispatch(cli: Cli, started: Instant) -> ExitCode {
         Command::Image(Image::List { file }) => code(image::list(&file)),
         Command::Import(command) => code(import::import(command)),
         Command::Report(command) => code(page::report(&command)),
+        Command::Ab(command) => code(ab::run(&command, started)),
         Command::Compare(command) => code(compare::run(&command)),
         Command::Guardian { directory } if guardian::leads_its_group() => {
             guardian::watch(&directory)

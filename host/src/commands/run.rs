@@ -9,7 +9,7 @@ use crate::error::{Category, Error};
 use crate::kernel::features::{CONFIGFS, FILEIO, TARGET};
 use crate::output::{self, Phases, Verbosity};
 use crate::qemu::command_line::as_typed;
-use crate::result::{ResultDirectory, StoreError};
+use crate::result::{Document, ResultDirectory, StoreError};
 use crate::run::plan::{Options, Plan};
 use crate::run::watch::Watch;
 use crate::run::{Conditions, Interrupts, Logs, Outcome, Watcher};
@@ -69,7 +69,7 @@ pub(super) fn up(up: cli::Up, started: Instant) -> Result<u8, Error> {
 }
 
 /// What is to be run, however it was typed.
-struct Task {
+pub(super) struct Task {
     spec: Option<PathBuf>,
     machine: MachineArgs,
     running: Running,
@@ -88,8 +88,7 @@ impl Task {
             let message = "--watch-spec: standard input is read once and cannot be watched";
             return Err(Error::usage(message).with_hint("write the spec to a file"));
         }
-        let (mut spec, text) = load_spec(self.spec.as_deref())?;
-        override_spec(&mut spec, &self.machine, &self.running)?;
+        let (spec, text) = self.load()?;
         if self.hold && spec.targets.is_empty() {
             return Err(
                 Error::usage("the spec has no target to hold").with_hint("add a [[target]]")
@@ -121,16 +120,46 @@ impl Task {
             phases.end();
             return Ok(Kind::Interrupted(signal).exit_code());
         }
-        self.run_plan(&plan, &text, &interrupts, phases)
+        let finished = self.execute(&plan, &text, &interrupts, phases)?;
+        self.show(finished)
     }
 
-    fn run_plan(
+    /// A run like `lunlab run`'s that shows nothing by itself.
+    pub(super) fn silent(spec: Option<PathBuf>, machine: MachineArgs, running: Running) -> Self {
+        Self {
+            spec,
+            machine,
+            running,
+            hold: false,
+            share_portal: false,
+            watch_spec: false,
+            export: None,
+            provoke: None,
+            json: false,
+            started: Instant::now(),
+        }
+    }
+
+    /// The spec with what the command line puts over it, and a copy of its text.
+    pub(super) fn load(&self) -> Result<(Spec, String), Error> {
+        let (mut spec, text) = load_spec(self.spec.as_deref())?;
+        override_spec(&mut spec, &self.machine, &self.running)?;
+        Ok((spec, text))
+    }
+
+    /// Its times count from now on.
+    pub(super) fn restart(&mut self) {
+        self.started = Instant::now();
+    }
+
+    /// Runs a plan to its end and keeps its result.
+    pub(super) fn execute(
         &self,
         plan: &Plan,
         spec_text: &str,
         interrupts: &Interrupts,
         phases: Phases,
-    ) -> Result<u8, Error> {
+    ) -> Result<Finished, Error> {
         let began = SystemTime::now();
         let directory = ResultDirectory::create(&self.running.results, began).map_err(stored)?;
         directory.write_spec(spec_text).map_err(stored)?;
@@ -164,28 +193,25 @@ impl Task {
             command: self.command(plan),
             logs: [logs.console, logs.kmsg].into_iter().flatten().map(|log| log.finish()).collect(),
         };
-        self.conclude(report, directory)
-    }
-
-    fn conclude(
-        &self,
-        report: report::Report<'_>,
-        directory: ResultDirectory,
-    ) -> Result<u8, Error> {
         let document = report.document(directory.run_id());
-        let code = document.verdict.exit_code;
         let incomplete = directory.path().to_owned();
         let (place, lost) = match directory.finish(&document, &report.reproduction()) {
             Ok(place) => (place, None),
             Err(error) => (incomplete, Some(stored(error))),
         };
+        let summary = report.summary(&document, &place);
+        Ok(Finished { document, place, lost, summary })
+    }
+
+    fn show(&self, finished: Finished) -> Result<u8, Error> {
+        let Finished { document, lost, summary, .. } = finished;
+        let code = document.verdict.exit_code;
         if self.json {
             match document.to_json() {
                 Ok(json) => drop(output::text(&json)),
                 Err(error) => output::progress(&format!("lunlab: write the result: {error}")),
             }
         } else if !(self.running.quiet && code == 0) {
-            let summary = report.summary(&document, &place);
             if self.hold {
                 output::progress(summary.trim_end());
             } else {
@@ -223,7 +249,7 @@ impl Task {
         Some(Watch::new(path, Arc::new(reload)))
     }
 
-    fn verbosity(&self) -> Verbosity {
+    pub(super) fn verbosity(&self) -> Verbosity {
         match (self.running.quiet, self.running.verbose) {
             (true, _) => Verbosity::Quiet,
             (_, true) => Verbosity::Verbose,
@@ -231,12 +257,12 @@ impl Task {
         }
     }
 
-    fn options(&self) -> Options {
+    pub(super) fn options(&self) -> Options {
         Options {
             modules: self.machine.kernel.modules.clone(),
-            boot: self.machine.boot.unwrap_or_default(),
-            qemu_args: self.machine.qemu_arg.clone(),
-            agent: self.machine.agent.clone(),
+            boot: self.machine.guest.boot.unwrap_or_default(),
+            qemu_args: self.machine.guest.qemu_arg.clone(),
+            agent: self.machine.guest.agent.clone(),
             share_portal: self.share_portal,
             hold: self.hold,
             features: match self.provoke {
@@ -270,13 +296,13 @@ impl Task {
         if let Some(timeout) = self.running.boot_timeout {
             option("--boot-timeout", crate::spec::format_duration(timeout));
         }
-        for text in &self.machine.append {
+        for text in &self.machine.guest.append {
             option("--append", text.clone());
         }
-        for text in &self.machine.qemu_arg {
+        for text in &self.machine.guest.qemu_arg {
             option("--qemu-arg", text.clone());
         }
-        if let Some(agent) = &self.machine.agent {
+        if let Some(agent) = &self.machine.guest.agent {
             option("--agent", absolute(agent));
         }
         if let Some(provocation) = self.provoke {
@@ -289,11 +315,23 @@ impl Task {
     }
 }
 
+/// A run that is over, and kept.
+pub(super) struct Finished {
+    /// Its result.
+    pub(super) document: Document,
+    /// Where that is.
+    pub(super) place: PathBuf,
+    /// Why it could not be written whole.
+    pub(super) lost: Option<Error>,
+    /// What a person takes in at a glance.
+    pub(super) summary: String,
+}
+
 fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
-fn stored(error: StoreError) -> Error {
+pub(super) fn stored(error: StoreError) -> Error {
     let converted = Error::environment(error.to_string());
     match error.hint() {
         Some(hint) => converted.with_hint(hint),
@@ -346,14 +384,15 @@ pub(super) fn override_kernel(spec: &mut Spec, kernel: &KernelArgs) -> Result<()
 
 fn override_spec(spec: &mut Spec, machine: &MachineArgs, running: &Running) -> Result<(), Error> {
     override_kernel(spec, &machine.kernel)?;
+    let guest = &machine.guest;
     let at = &mut spec.machine;
-    at.accelerator = machine.accelerator.unwrap_or(at.accelerator);
-    at.cpus = machine.cpus.unwrap_or(at.cpus);
-    at.memory = machine.memory.or(at.memory);
-    spec.channel.transport = machine.transport.unwrap_or(spec.channel.transport);
+    at.accelerator = guest.accelerator.unwrap_or(at.accelerator);
+    at.cpus = guest.cpus.unwrap_or(at.cpus);
+    at.memory = guest.memory.or(at.memory);
+    spec.channel.transport = guest.transport.unwrap_or(spec.channel.transport);
     spec.run.timeout = running.timeout.unwrap_or(spec.run.timeout);
     spec.run.boot_timeout = running.boot_timeout.or(spec.run.boot_timeout);
-    for text in &machine.append {
+    for text in &guest.append {
         let cmdline = &mut spec.kernel.cmdline;
         if !cmdline.is_empty() {
             cmdline.push(' ');

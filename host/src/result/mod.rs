@@ -25,4 +25,5 @@ pub use junit::to_junit;
 pub use ktap::to_ktap;
 pub use load::{LoadError, Loaded, load};
 pub use repro::{Reproduction, shell_line};
+pub(crate) use store::new_run_id;
 pub use store::{ResultDirectory, StoreError};

@@ -200,7 +200,7 @@ fn create_results(results: &Path) -> Result<(), StoreError> {
 }
 
 /// The time in UTC to the millisecond, so that names sort by age, and 32 random bits.
-fn new_run_id(now: SystemTime) -> io::Result<String> {
+pub(crate) fn new_run_id(now: SystemTime) -> io::Result<String> {
     let mut random = [0; 4];
     // The kernel fills requests this small whole (getrandom(2)).
     getrandom(&mut random, GetRandomFlags::empty())?;

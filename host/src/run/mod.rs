@@ -38,7 +38,7 @@ use replan::Guest;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use timeline::Timeline;
 use watch::Watch;
@@ -60,6 +60,8 @@ const SOON: Duration = Duration::from_millis(100);
 pub struct Interrupts {
     happenings: Happenings,
     reporter: Reporter,
+    /// Whom signals are told.
+    told: Arc<Mutex<Reporter>>,
 }
 
 impl Interrupts {
@@ -71,18 +73,29 @@ impl Interrupts {
         let failed = |error| Error::environment(format!("take signals: {error}"));
         let (reporter, happenings) = queue();
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
-        let watcher = reporter.clone();
+        let told = Arc::new(Mutex::new(reporter.clone()));
+        let watcher = Arc::clone(&told);
         std::thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
                 for signal in signals.forever() {
                     let signal =
                         if signal == SIGINT { Signal::Interrupt } else { Signal::Terminate };
-                    watcher.tell(What::Signal(signal));
+                    lock(&watcher).tell(What::Signal(signal));
                 }
             })
             .map_err(failed)?;
-        Ok(Self { happenings, reporter })
+        Ok(Self { happenings, reporter, told })
+    }
+
+    /// Makes ready for another run: what is left of the last one is forgotten, but for a signal, which this gives.
+    #[must_use]
+    pub fn renew(&mut self) -> Option<Signal> {
+        let (reporter, happenings) = queue();
+        lock(&self.told).clone_from(&reporter);
+        self.reporter = reporter;
+        let left = std::mem::replace(&mut self.happenings, happenings);
+        left.waiting().find_map(|happening| signal_of(&happening))
     }
 
     /// A signal that has come already.
@@ -98,6 +111,10 @@ impl Interrupts {
         std::iter::from_fn(|| self.happenings.next(SOON))
             .find_map(|happening| signal_of(&happening))
     }
+}
+
+fn lock(told: &Mutex<Reporter>) -> MutexGuard<'_, Reporter> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn signal_of(happening: &Happening) -> Option<Signal> {
