@@ -23,7 +23,7 @@ export LUNLAB := $(CURDIR)/target/release/lunlab
 export CARGO_TARGET_DIR := $(CURDIR)/target
 unexport CARGO_BUILD_TARGET
 
-.PHONY: build help setup install demo test no-std lint bench conformance fuzz clean distclean
+.PHONY: build help setup install demo test no-std lint bench controls conformance fuzz clean distclean
 
 build: ## build target/release/lunlab, the agent inside it (default)
 	$(guest_cargo) -p lunlab-agent
@@ -67,6 +67,11 @@ bench: ## measure lunlab itself; BENCH_ARGS=… go to the program
 	$(MAKE) build
 	$(guest_cargo) -p lunlab-rtslib
 	cargo run --release -p lunlab-tests --bin bench -- $(BENCH_ARGS)
+
+controls: ## whether comparisons can be believed: the same, and a tenth slower; CONTROLS_ARGS=…
+	setup/run test
+	$(MAKE) build
+	cargo run --release -p lunlab-tests --bin controls -- $(CONTROLS_ARGS)
 
 conformance: ## libiscsi's test suite on every backstore, against the baseline; CONFORMANCE_ARGS=…
 	setup/run test

@@ -13,6 +13,7 @@
 pub mod boots;
 pub mod clients;
 mod command;
+pub mod controls;
 mod finished;
 mod held;
 pub mod kernels;

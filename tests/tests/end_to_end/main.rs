@@ -8,6 +8,7 @@ mod access;
 mod busy_writers;
 mod chap;
 mod cli;
+mod compare;
 mod configfs;
 mod conformance;
 mod image;
