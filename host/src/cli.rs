@@ -143,8 +143,8 @@ Examples:
   lunlab compare --a last~3,last~1 --b last~2,last
   lunlab compare --format json last~1 last | jq .rows[].judgement
 
-Ratios are B over A. With one run a side nobody knows how much boots differ, so 10 % are allowed for
-that each way: make several runs, or let `lunlab ab` do it.
+Ratios are B over A. With fewer than three runs a side nobody knows how much boots differ, so 10 %
+are allowed for that each way: make more runs, or let `lunlab ab` do it.
 
 Exit codes: 0 compared, 1 something is worse by more than --fail-on, 2 usage, 3 nothing to compare";
 

@@ -3,7 +3,7 @@
 use super::{Judgement, Limits, Measured, Row};
 use crate::result::Benchmark;
 use crate::result::locate::Found;
-use lunlab_bench::statistics::{Design, Ratio};
+use lunlab_bench::statistics::{Design, ENOUGH, Ratio};
 use lunlab_bench::unit::{Better, NANOSECONDS};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -223,21 +223,21 @@ fn judged(
         Some(Measured { value, runs: of.len(), samples: of.iter().map(Vec::len).sum() })
     };
     let judgement = Judgement::of(ratio.interval, &row.unit, limits);
-    let alone = of_a.len() == 1 && of_b.len() == 1;
+    let few = of_a.len().max(of_b.len()) < ENOUGH;
     Row {
         a: measured(ratio.a, &of_a),
         b: measured(ratio.b, &of_b),
         ratio: Some(ratio.ratio),
         interval: Some(ratio.interval),
         judgement,
-        reason: (judgement == Judgement::CannotTell).then(|| too_wide(alone).to_owned()),
+        reason: (judgement == Judgement::CannotTell).then(|| too_wide(few).to_owned()),
         ..row
     }
 }
 
-fn too_wide(alone: bool) -> &'static str {
-    if alone {
-        "one run a side: how much boots differ is not known"
+fn too_wide(few: bool) -> &'static str {
+    if few {
+        "fewer than three runs a side: how much boots differ is not known"
     } else {
         "too noisy for so few runs"
     }

@@ -2,6 +2,7 @@
 
 use super::{Comparison, Judgement, Row, Side};
 use crate::escape::terminal;
+use lunlab_bench::unit::NANOSECONDS;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -102,12 +103,13 @@ impl Text {
     }
 
     fn row(&mut self, row: &Row) {
-        let name = shortened(&format!("{} {}", row.series, row.unit), 26);
+        let (unit, scale) = readable(row);
+        let name = shortened(&format!("{} {unit}", row.series), 26);
         let word = row.judgement.word();
         if let (Some(a), Some(b), Some(ratio), Some((low, high))) =
             (row.a, row.b, row.ratio, row.interval)
         {
-            let (a, b) = (significant(a.value), significant(b.value));
+            let (a, b) = (significant(a.value / scale), significant(b.value / scale));
             let interval = format!("{low:.3} to {high:.3}");
             self.line(&format!("  {name:<26} {a:>10} {b:>10} {ratio:>8.3}  {interval:<17} {word}"));
             if let Some(reason) = &row.reason {
@@ -179,6 +181,17 @@ fn shortened(text: &str, width: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// The unit a row is shown in, and how many of its own that is: nanoseconds soon have too many digits.
+fn readable(row: &Row) -> (&str, f64) {
+    let value = row.a.map_or(0.0, |a| a.value);
+    match row.unit.as_str() {
+        NANOSECONDS if value >= 1e9 => ("s", 1e9),
+        NANOSECONDS if value >= 1e6 => ("ms", 1e6),
+        NANOSECONDS if value >= 1e3 => ("us", 1e3),
+        unit => (unit, 1.0),
+    }
 }
 
 /// A number with four significant digits, or whole.

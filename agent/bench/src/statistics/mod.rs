@@ -4,7 +4,7 @@ mod bootstrap;
 mod ratio;
 
 pub use bootstrap::median_interval;
-pub use ratio::{ALLOWANCE, Design, Ratio, Runs};
+pub use ratio::{ALLOWANCE, Design, ENOUGH, Ratio, Runs};
 
 /// What one series of samples comes to. Every field but `count` has the unit of the samples.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -8,8 +8,11 @@
 use super::bootstrap::{Generator, RESAMPLES, float, middle_95, resampled_median};
 use super::{Summary, sorted};
 
-/// What is allowed for boots that differ, each way, where one run a side shows nothing of that.
+/// What is allowed for boots that differ, each way, where neither side has enough runs to show it.
 pub const ALLOWANCE: f64 = 0.1;
+
+/// How many runs of a side show how boots differ: two may agree by chance.
+pub const ENOUGH: usize = 3;
 
 /// The samples of one run each.
 pub type Runs = [Vec<f64>];
@@ -44,7 +47,7 @@ impl Ratio {
     /// within them. A bootstrap of few runs is too narrow (Hesterberg, "What teachers should know
     /// about the bootstrap", 2015, §5.2), so that one is widened as Student's t widens a normal
     /// interval. Where one side has one run, its boot is taken to vary as the other side's do;
-    /// where both have one, [`ALLOWANCE`] is added.
+    /// where neither has [`ENOUGH`], [`ALLOWANCE`] is added.
     #[must_use]
     pub fn of(a: &Runs, b: &Runs, design: Design) -> Option<Ratio> {
         let (a, b) = (Side::of(a)?, Side::of(b)?);
@@ -53,14 +56,12 @@ impl Ratio {
         let log = log_b - log_a;
         let mut generator = Generator::new(2);
         let of_samples = interval(log, || b.resample(&mut generator) - a.resample(&mut generator));
-        let (below, above) = if a.runs.len() + b.runs.len() == 2 {
-            let (below, above) = of_samples;
-            (below + (1.0 + ALLOWANCE).ln(), above + (1.0 + ALLOWANCE).ln())
-        } else {
-            let of_runs = interval(log, || draw(&a, &b, pairs, &mut generator));
-            let wider = widening(a.runs.len(), b.runs.len(), pairs);
-            (of_samples.0.max(of_runs.0 * wider), of_samples.1.max(of_runs.1 * wider))
-        };
+        let of_runs = interval(log, || draw(&a, &b, pairs, &mut generator));
+        let (n, m) = (a.runs.len(), b.runs.len());
+        let wider = widening(n, m, pairs);
+        let allowed = if n.max(m) < ENOUGH { (1.0 + ALLOWANCE).ln() } else { 0.0 };
+        let below = of_samples.0.max(of_runs.0 * wider) + allowed;
+        let above = of_samples.1.max(of_runs.1 * wider) + allowed;
         let interval = ((log - below).exp(), (log + above).exp());
         Some(Ratio { a: log_a.exp(), b: log_b.exp(), ratio: log.exp(), interval })
     }
@@ -215,12 +216,15 @@ mod tests {
     }
 
     #[test]
-    fn one_run_a_side_shows_nothing_of_how_boots_differ() {
-        let samples = vec![vec![100.0; 20]];
-        let alone = Ratio::of(&samples, &samples, Design::Apart).unwrap();
-        let (low, high) = alone.interval;
-        assert_eq!((alone.a, alone.ratio), (100.0_f64.ln().exp(), 1.0));
-        assert!((low * 1.1 - 1.0).abs() < 1e-9 && (high / 1.1 - 1.0).abs() < 1e-9, "{low} {high}");
+    fn one_run_a_side_or_two_show_nothing_of_how_boots_differ() {
+        for (count, allowed) in [(1, 1.1), (2, 1.1), (3, 1.0)] {
+            let samples = vec![vec![100.0; 20]; count];
+            let alone = Ratio::of(&samples, &samples, Design::Pairs).unwrap();
+            let (low, high) = alone.interval;
+            assert_eq!((alone.a, alone.ratio), (100.0_f64.ln().exp(), 1.0));
+            assert!((low * allowed - 1.0).abs() < 1e-9, "{count}: {low}");
+            assert!((high / allowed - 1.0).abs() < 1e-9, "{count}: {high}");
+        }
     }
 
     #[test]
