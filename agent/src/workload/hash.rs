@@ -1,30 +1,29 @@
-//! Workload `hash`: nanoseconds a hash, for each function.
+//! Workload `hash`: nanoseconds to hash 32 bytes, by each function.
+
+use std::time::Duration;
 
 use super::{Job, Tell, Told};
-use lunlab_bench::hash;
-use lunlab_bench::workload::{self, Run, Values};
+use lunlab_bench::hash::FUNCTIONS;
+use lunlab_bench::sampling::calls_for;
 
-/// A quarter of a second for each function, about one second for all.
-const VALUES: [(&str, &str); 7] = [
-    ("size", "32"),
-    ("warm_up", "60"),
-    ("sample_time", "12"),
-    ("samples_min", "20"),
-    ("samples_max", "20"),
-    ("budget", "0"),
-    ("precision", "1%"),
-];
+/// How many samples of each function, and about how long one takes: a second for all.
+const SAMPLES: u32 = 20;
+const SAMPLE_TIME: Duration = Duration::from_millis(12);
 
 pub(super) fn run(_job: &Job, tell: Tell<'_>) -> Result<(), String> {
-    let Run::Here(run) = hash::WORKLOAD.run else { return Err("hash needs a driver".into()) };
-    let values: Values =
-        VALUES.map(|(name, value)| (name.into(), value.into())).into_iter().collect();
-    let mut take = |told: workload::Told<'_>| {
-        if let workload::Told::Sample { series, unit, value } = told {
-            tell(Told::Sample { series, unit, value });
+    for function in FUNCTIONS {
+        let mut input = [0x5a; 32];
+        let mut time = |calls| Ok(function.time(calls, &mut input));
+        let calls = function
+            .check(32)
+            .and_then(|()| calls_for(SAMPLE_TIME, &mut time))
+            .map_err(|stopped| stopped.to_string())?;
+        for _ in 0..SAMPLES {
+            let value = function.time(calls, &mut input).as_secs_f64() * 1e9 / f64::from(calls);
+            tell(Told::Sample { series: function.name, unit: "ns", value });
         }
-    };
-    run(&values, &mut take).map_err(|stopped| stopped.to_string())
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@ use crate::transaction::{Input, Output, P2PKH_OUTPUT, Transaction, p2pkh};
 pub struct Case {
     /// Its name in specs.
     pub name: &'static str,
-    inputs: usize,
+    /// How many inputs it has.
+    pub inputs: usize,
     /// Bytes of all outputs.
-    outputs: usize,
+    pub outputs: usize,
 }
 
 /// The one of July 2015 that took 25 seconds, and the worst that 1 MB and 8 MB allow.
