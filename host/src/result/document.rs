@@ -380,7 +380,8 @@ pub struct Summary {
     pub median: f64,
     /// The median of the distances to the median.
     pub mad: f64,
-    /// `p75 - p25` as a part of the median.
+    /// `p75 - p25` as a part of the median; about a median of 0 it is infinite, which is null in JSON.
+    #[serde(deserialize_with = "finite_or_null")]
     pub spread: f64,
     /// The first quartile.
     pub p25: f64,
@@ -389,6 +390,11 @@ pub struct Summary {
     /// The median's 95 % interval, by bootstrap; null with too few samples.
     #[serde(default)]
     pub interval: Option<(f64, f64)>,
+}
+
+/// JSON has no infinite numbers: they are written as null.
+fn finite_or_null<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Option::<f64>::deserialize(from).map(|number| number.unwrap_or(f64::INFINITY))
 }
 
 /// The verdict as it is written down.
@@ -522,6 +528,21 @@ pub(crate) mod tests {
     #[test]
     fn documents_survive_being_written_and_read() {
         let document = passed();
+        let read: Document = serde_json::from_str(&document.to_json().unwrap()).unwrap();
+        assert_eq!(read, document);
+    }
+
+    #[test]
+    fn a_spread_about_nothing_survives_too() {
+        let mut document = passed();
+        document.benchmarks[0].series[0].summary = Some(Summary {
+            median: 0.0,
+            mad: 0.0,
+            spread: f64::INFINITY,
+            p25: 0.0,
+            p75: 1.0,
+            interval: None,
+        });
         let read: Document = serde_json::from_str(&document.to_json().unwrap()).unwrap();
         assert_eq!(read, document);
     }

@@ -1,6 +1,7 @@
 //! Results compared, and kernels run by turns.
 
 use lunlab_tests::{Finished, Lunlab, controls};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -47,6 +48,17 @@ fn half_as_much_again_is_found_and_fails_and_is_found_again_in_the_results() {
     let ratio = row["ratio"].as_f64().unwrap();
     assert!(row["judgement"] == "worse" && (1.3..1.6).contains(&ratio), "{row}");
     compared(place, &["--fail-on", "90%"]).exits(0);
+}
+
+#[test]
+fn ctrl_c_keeps_what_was_finished_and_compares_it() {
+    let command = Lunlab::command(["ab", "-n", "5"]).spec(&controls::spec(1e6));
+    let run = command.within(lunlab_tests::DEADLINE * 2).start();
+    run.wait_for("run 2 of 10, B: pass").signal(Signal::INT);
+    let run = run.leaves_nothing();
+    run.exits(130).shows("latency p50");
+    let sides = ["a", "b"].map(|side| run.results()[0].join(side));
+    assert!(sides.iter().all(|side| fs::read_dir(side).unwrap().next().is_some()));
 }
 
 #[test]
