@@ -289,6 +289,9 @@ pub struct Report {
     /// What is compared: one or more results
     #[arg(long, value_name = "RESULT", num_args = 1.., requires = "a")]
     pub b: Vec<PathBuf>,
+    /// What `lunlab compare --format json` printed of these results
+    #[arg(long, value_name = "FILE")]
+    pub compare: Option<PathBuf>,
     /// Where to write the page; `-` is stdout [default: report.html]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

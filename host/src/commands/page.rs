@@ -2,7 +2,7 @@
 
 use crate::cli::Report;
 use crate::error::Error;
-use crate::report::{self, Run, Side};
+use crate::report::{self, Comparison, Run, Side};
 use crate::{output, result};
 use std::fs::Permissions;
 use std::io::{ErrorKind, Write};
@@ -21,7 +21,8 @@ pub(super) fn report(report: &Report) -> Result<u8, Error> {
     }
     let runs = runs(report)?;
     if let Some(place) = page {
-        write(place, &report::page(&runs), report.force)?;
+        let comparison = report.compare.as_deref().map(comparison).transpose()?;
+        write(place, &report::page(&runs, comparison.as_ref()), report.force)?;
     }
     if let Some(place) = &report.csv {
         write(place, &report::csv(&runs), report.force)?;
@@ -64,6 +65,13 @@ fn run(label: String, side: Option<Side>, place: &Path) -> Result<Run, Error> {
     })?;
     let result::Loaded { incomplete, document, json, .. } = loaded;
     Ok(Run { label, side, incomplete, document, json })
+}
+
+fn comparison(place: &Path) -> Result<Comparison, Error> {
+    let refused =
+        |problem: String| Error::usage(format!("--compare {}: {problem}", place.display()));
+    let json = std::fs::read(place).map_err(|error| refused(error.to_string()))?;
+    serde_json::from_slice(&json).map_err(|error| refused(format!("no comparison: {error}")))
 }
 
 fn is_stdout(place: &Path) -> bool {

@@ -5,6 +5,7 @@
 
 mod axis;
 mod csv;
+mod forest;
 mod header;
 mod html;
 mod lanes;
@@ -24,6 +25,7 @@ mod timeline;
 mod tests;
 
 pub use csv::csv;
+pub use forest::Comparison;
 pub use page::page;
 
 use crate::result::Document;
