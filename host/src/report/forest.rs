@@ -6,6 +6,7 @@ use super::lanes::shown;
 use super::plot::{Mark, Plot, WIDE, shortened};
 use super::quantity::{number, quantity};
 use super::role::Role;
+use crate::error::Error;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -16,6 +17,17 @@ pub struct Comparison {
     rows: Vec<Row>,
     #[serde(default)]
     notes: Vec<String>,
+}
+
+impl Comparison {
+    /// What [`crate::compare`] found.
+    ///
+    /// # Errors
+    /// Only when it cannot be JSON, or not be read as such, which its types do not allow.
+    pub fn of(found: &crate::compare::Comparison) -> Result<Self, Error> {
+        let broken = |error| Error::internal(format!("show the comparison: {error}"));
+        serde_json::to_value(found).and_then(serde_json::from_value).map_err(broken)
+    }
 }
 
 /// One series on both sides.

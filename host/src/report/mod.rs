@@ -17,6 +17,7 @@ mod quantity;
 mod raw;
 mod role;
 mod scaling;
+pub mod sparkline;
 mod sweep;
 mod throughput;
 mod timeline;

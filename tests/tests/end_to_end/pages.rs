@@ -123,19 +123,17 @@ fn pages() -> (Arc<TempDir>, Vec<PathBuf>) {
     let place = directory.path();
     for n in 0..6 {
         let document = rich(&run.result(), n, if n < 3 { 1.0 } else { 0.9 });
-        fs::write(place.join(format!("{n}.json")), document.to_string()).unwrap();
+        fs::create_dir(place.join(n.to_string())).unwrap();
+        fs::write(place.join(format!("{n}/result.json")), document.to_string()).unwrap();
     }
     fs::write(place.join("compare.json"), comparison().to_string()).unwrap();
     let real = real.to_str().unwrap();
     let sets: [(&str, &[&str]); 5] = [
         ("real.html", &[real]),
-        ("one.html", &["0.json"]),
-        ("three.html", &["0.json", "1.json", real]),
-        ("many.html", &["0.json", "1.json", "2.json", "3.json", "4.json", "5.json"]),
-        (
-            "sides.html",
-            &["--a", "0.json", "1.json", "--b", "3.json", "4.json", "--compare", "compare.json"],
-        ),
+        ("one.html", &["0"]),
+        ("three.html", &["0", "1", real]),
+        ("many.html", &["0", "1", "2", "3", "4", "5"]),
+        ("sides.html", &["--a", "0", "1", "--b", "3", "4", "--compare", "compare.json"]),
     ];
     let made = sets.map(|(name, words)| {
         report(&directory, &[words, &["-o", name]].concat()).exits(0);
@@ -208,16 +206,17 @@ fn broken(page: &str) -> [(&'static str, String, &'static str); 8] {
 fn a_page_replaces_nothing_and_what_is_no_result_is_refused() {
     let directory = Arc::new(tempfile::tempdir().unwrap());
     let place = directory.path();
-    fs::create_dir(place.join("runtime")).ok();
     fs::write(place.join("report.html"), "mine").unwrap();
-    fs::write(place.join("other.json"), "{}").unwrap();
+    fs::create_dir(place.join("other")).unwrap();
+    fs::write(place.join("other/result.json"), "{}").unwrap();
     fs::create_dir(place.join("x.incomplete")).unwrap();
+    // Each before anything is written.
     for (words, said) in [
-        (&["other.json", "-o", "new.html"][..], "no result document"),
-        (&["other.json"], "report.html is there already"),
-        (&["missing", "-o", "new.html"], "read missing: No such file"),
-        (&["x.incomplete", "-o", "new.html"], "hint: a run that was killed"),
-        (&["--a", "other.json"], "--b"),
+        (&["other", "-o", "new.html"][..], "no result document"),
+        (&["other"], "report.html is there already"),
+        (&["missing", "-o", "new.html"], "read the result missing: there is nothing"),
+        (&["x.incomplete", "-o", "new.html"], "it holds no result.json"),
+        (&["--a", "other"], "--b"),
         (&[], "RESULT"),
     ] {
         report(&directory, words).exits(2).says(said);
