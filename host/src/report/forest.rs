@@ -62,12 +62,13 @@ const LEFT: u32 = 640;
 /// The section.
 pub(super) fn forest(comparison: &Comparison) -> String {
     let compared: Vec<&Row> = comparison.rows.iter().filter(|row| row.ratio.is_some()).collect();
-    let mut content: String = compared.chunks(ROWS).map(|rows| figure(rows).html()).collect();
+    let mut content: String =
+        compared.chunks(ROWS).map(|rows| figure(rows, &comparison.rows).html()).collect();
     content.push_str(&left_out(comparison));
     section("comparison", "B against A", &content)
 }
 
-fn figure(rows: &[&Row]) -> Figure {
+fn figure(rows: &[&Row], all: &[Row]) -> Figure {
     Figure {
         title: "Ratio of B to A".to_owned(),
         note:
@@ -77,10 +78,11 @@ fn figure(rows: &[&Row]) -> Figure {
         legend: vec![
             (role("better"), "better".to_owned()),
             (role("worse"), "worse".to_owned()),
+            (role("differs"), "differs".to_owned()),
             (role("same"), "same, or cannot tell".to_owned()),
         ],
-        svg: plot(rows).svg(),
-        table: numbers(rows),
+        svg: plot(rows, all).svg(),
+        table: numbers(rows, all),
     }
 }
 
@@ -93,11 +95,17 @@ fn role(judgement: &str) -> Role {
     }
 }
 
-fn name(row: &Row) -> String {
-    let parameters = row.parameters.iter();
+/// A row's name: with those parameters that tell it from the others of its workload.
+fn name(row: &Row, all: &[Row]) -> String {
+    let others: Vec<&Row> = all.iter().filter(|other| other.workload == row.workload).collect();
+    let varies = |(name, value): &(&String, &Value)| {
+        others.iter().any(|other| other.parameters.get(*name) != Some(*value))
+    };
+    let told = row.parameters.iter().filter(varies);
     let told: String =
-        parameters.map(|(name, value)| format!(", {name} {}", shown(name, value))).collect();
-    format!("{}{told}: {}", row.workload, row.series)
+        told.map(|(name, value)| format!(", {name} {}", shown(name, value))).collect();
+    let series = if row.series.is_empty() { String::new() } else { format!(": {}", row.series) };
+    format!("{}{told}{series}", row.workload)
 }
 
 fn percent(ratio: f64) -> f64 {
@@ -111,7 +119,7 @@ fn interval(row: &Row) -> Option<(f64, f64, f64)> {
     Some((percent(low), percent(ratio), percent(high)))
 }
 
-fn plot(rows: &[&Row]) -> Plot {
+fn plot(rows: &[&Row], all: &[Row]) -> Plot {
     let mut marks = vec![Mark::Upright(0.0, "the same".to_owned())];
     let mut reach = 1.0f64;
     for (n, row) in rows.iter().enumerate() {
@@ -125,7 +133,7 @@ fn plot(rows: &[&Row]) -> Plot {
             .filter(|end| end.is_finite())
             .fold(reach, f64::max);
     }
-    let names = rows.iter().map(|row| shortened(&name(row), LEFT - 30)).collect::<Vec<_>>();
+    let names = rows.iter().map(|row| shortened(&name(row, all), LEFT - 30)).collect::<Vec<_>>();
     Plot {
         title: "Ratio of B to A with intervals".to_owned(),
         size: (WIDE.0, 180 + 46 * u32::try_from(rows.len()).unwrap_or(1)),
@@ -136,7 +144,7 @@ fn plot(rows: &[&Row]) -> Plot {
     }
 }
 
-fn numbers(rows: &[&Row]) -> String {
+fn numbers(rows: &[&Row], all: &[Row]) -> String {
     let columns = [
         Column::Text("what"),
         Column::Number("A"),
@@ -153,7 +161,7 @@ fn numbers(rows: &[&Row]) -> String {
         let ends = row.interval.map(|(low, high)| format!("{} to {}", number(low), number(high)));
         let remarks: Vec<&str> = row.reason.iter().chain(&row.flags).map(String::as_str).collect();
         vec![
-            name(row),
+            name(row, all),
             side(row.a, &row.unit),
             side(row.b, &row.unit),
             row.ratio.map_or_else(String::new, number),
@@ -169,7 +177,7 @@ fn numbers(rows: &[&Row]) -> String {
 fn left_out(comparison: &Comparison) -> String {
     let rows = comparison.rows.iter().filter(|row| row.ratio.is_none());
     let reason = |row: &Row| row.reason.clone().unwrap_or_else(|| row.judgement.clone());
-    let rows = rows.map(|row| vec![name(row), reason(row)]);
+    let rows = rows.map(|row| vec![name(row, &comparison.rows), reason(row)]);
     let notes = comparison.notes.iter().map(|note| vec!["note".to_owned(), note.clone()]);
     let all: Vec<_> = rows.chain(notes).collect();
     table(&[Column::Text("not compared"), Column::Text("why")], &all)
