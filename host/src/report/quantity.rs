@@ -34,7 +34,8 @@ pub(super) fn display_unit(unit: &str, most: f64) -> (f64, String) {
 
 /// A value with its unit: `4.19 ms`, `7464 /s`.
 pub(super) fn quantity(value: f64, unit: &str) -> String {
-    if nanoseconds(unit).is_some() || value.abs() >= LONG {
+    let is_rate = unit.ends_with("/s");
+    if nanoseconds(unit).is_some() || is_rate && value.abs() >= LONG {
         let (factor, unit) = display_unit(unit, value);
         return format!("{} {unit}", number(value / factor));
     }
