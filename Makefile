@@ -14,6 +14,7 @@ guest_bin := $(CURDIR)/target/agent/$(guest_target)/agent
 # The host embeds the agent; the tests find both programs, and the one that
 # misbehaves, by these. The same in every rule, or cargo would rebuild.
 export LUNLAB_AGENT := $(guest_bin)/lunlab-agent
+export LUNLAB_WORKLOADS := $(guest_bin)/lunlab-workloads
 export LUNLAB_ROGUE := $(guest_bin)/lunlab-rogue
 export LUNLAB_RTSLIB := $(guest_bin)/lunlab-rtslib
 export LUNLAB_CONFIGFS := $(guest_bin)/lunlab-configfs
@@ -26,7 +27,7 @@ unexport CARGO_BUILD_TARGET
 .PHONY: build help setup install demo test no-std lint bench controls conformance fuzz clean distclean
 
 build: ## build target/release/lunlab, the agent inside it (default)
-	$(guest_cargo) -p lunlab-agent
+	$(guest_cargo) -p lunlab-agent -p lunlab-workloads
 	cargo build --release -p lunlab
 
 help: ## list these targets

@@ -1,4 +1,4 @@
-//! Makes what the program embeds: the agent (where `LUNLAB_AGENT` names it) and the accelerator's probe guest.
+//! Makes what the program embeds: the agent and the program for workloads (where `LUNLAB_AGENT` and `LUNLAB_WORKLOADS` name them) and the accelerator's probe guest.
 
 use std::env;
 use std::error::Error;
@@ -8,24 +8,25 @@ use std::process::Command;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets no OUT_DIR")?);
-    embed_agent(&out)?;
+    embed(&out, "LUNLAB_AGENT", "agent")?;
+    embed(&out, "LUNLAB_WORKLOADS", "workloads")?;
     build_probe(&out)
 }
 
-/// Without an agent the host still builds, and says at run time what it lacks.
-fn embed_agent(out: &Path) -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-env-changed=LUNLAB_AGENT");
-    let source = match env::var_os("LUNLAB_AGENT").filter(|path| !path.is_empty()) {
+/// Without the guest's programs the host still builds, and says at run time what it lacks.
+fn embed(out: &Path, variable: &str, name: &str) -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-env-changed={variable}");
+    let source = match env::var_os(variable).filter(|path| !path.is_empty()) {
         Some(path) => {
             let path = PathBuf::from(path);
             println!("cargo:rerun-if-changed={}", path.display());
-            fs::copy(&path, out.join("agent"))
-                .map_err(|error| format!("LUNLAB_AGENT={}: {error}", path.display()))?;
-            "Some(include_bytes!(concat!(env!(\"OUT_DIR\"), \"/agent\")))"
+            fs::copy(&path, out.join(name))
+                .map_err(|error| format!("{variable}={}: {error}", path.display()))?;
+            format!("Some(include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}\")))")
         }
-        None => "None",
+        None => "None".to_owned(),
     };
-    fs::write(out.join("agent.rs"), source)?;
+    fs::write(out.join(format!("{name}.rs")), source)?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The guest's initrd: a base segment from the cache, and what one run adds.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -26,6 +27,15 @@ pub struct Needs {
     pub features: Vec<Feature>,
     /// Modules beyond those, as the spec's `kernel.modules` names them.
     pub modules: Vec<String>,
+}
+
+/// A file of the guest's beside the agent and the modules: a program, or a library it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Its absolute path in the guest.
+    pub path: String,
+    /// Its contents.
+    pub bytes: Cow<'static, [u8]>,
 }
 
 /// The part of the initrd that is the same in every run of one kernel, agent and set of needs.
@@ -57,15 +67,16 @@ pub fn base_segment(
     kernel: &Kernel,
     needs: &Needs,
     agent: &[u8],
+    programs: &[Program],
 ) -> Result<BaseSegment, Error> {
-    let key = key_of(kernel, needs, agent);
+    let key = key_of(kernel, needs, agent, programs);
     if let Some(record) = cache.recall("image", &key)
         && let Some(stored) = record.output
     {
         return Ok(BaseSegment::new(stored, &record.facts, false));
     }
     cache.prune("image", KEEP, KEEP_FOR);
-    build(cache, kernel, needs, agent, &key)
+    build(cache, kernel, needs, (agent, programs), &key)
 }
 
 impl BaseSegment {
@@ -85,17 +96,23 @@ impl BaseSegment {
 }
 
 /// All that the result depends on besides the files that the record lists. The program is among it, for how it builds.
-fn key_of(kernel: &Kernel, needs: &Needs, agent: &[u8]) -> String {
+fn key_of(kernel: &Kernel, needs: &Needs, agent: &[u8], programs: &[Program]) -> String {
+    let programs: Vec<String> =
+        programs.iter().map(|each| format!("{} {}", each.path, Digest::of(&each.bytes))).collect();
     let program =
         FileIdentity::of(Path::new("/proc/self/exe")).map(|identity| identity.to_string());
-    format!("{}\n{}\n{kernel:?}\n{needs:?}", program.unwrap_or_default(), Digest::of(agent))
+    format!(
+        "{}\n{}\n{kernel:?}\n{needs:?}\n{programs:?}",
+        program.unwrap_or_default(),
+        Digest::of(agent)
+    )
 }
 
 fn build(
     cache: &Cache,
     kernel: &Kernel,
     needs: &Needs,
-    agent: &[u8],
+    (agent, programs): (&[u8], &[Program]),
     key: &str,
 ) -> Result<BaseSegment, Error> {
     let mut record = Record::begin();
@@ -108,7 +125,10 @@ fn build(
         record.depends_on(&module.path);
         modules.push(LoadedModule::from(module));
     }
-    let image = Base { agent, modules: &modules }
+    let files =
+        programs.iter().map(|each| GuestFile { path: &each.path, mode: 0o755, bytes: &each.bytes });
+    let files: Vec<GuestFile<'_>> = files.collect();
+    let image = Base { agent, modules: &modules, files: &files }
         .build()
         .map_err(|error| Error::internal(format!("build the image: {error}")))?;
     let kind = |index| if index < channel { "channel" } else { "rest" };

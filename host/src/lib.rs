@@ -1,13 +1,13 @@
 //! The `lunlab` command as a library: finds a kernel, builds its image, boots it, judges it.
 
 pub mod accelerator;
-pub mod agent_image;
 pub mod cache;
 pub mod cli;
 pub mod commands;
 pub mod compare;
 pub mod detect;
 pub mod digest;
+pub mod embedded;
 pub mod errno;
 pub mod error;
 pub mod escape;

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::escape;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -31,12 +32,6 @@ pub fn text(text: &str) -> bool {
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
 }
 
-/// Whether stdout is a terminal: a person, not a program, reads it.
-#[must_use]
-pub fn is_for_a_person() -> bool {
-    std::io::stdout().is_terminal()
-}
-
 /// A line on stderr.
 pub fn progress(text: &str) {
     let _nobody_to_tell = writeln!(std::io::stderr().lock(), "{text}");
@@ -61,7 +56,12 @@ pub struct Phases {
     live: Option<ProgressBar>,
     /// What stands before each phase.
     before: String,
+    /// When a line about progress was last written where there is no live one.
+    told: Cell<Instant>,
 }
+
+/// Between lines about progress where each stays.
+const PROGRESS: Duration = Duration::from_secs(10);
 
 impl Phases {
     /// Begins; times count from `started`.
@@ -75,7 +75,7 @@ impl Phases {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Self { started, verbosity, live, before: String::new() }
+        Self { started, verbosity, live, before: String::new(), told: Cell::new(Instant::now()) }
     }
 
     /// Begins one of several: on a live line its phases follow `before`, elsewhere they are left to those who ask for more.
@@ -98,6 +98,14 @@ impl Phases {
                 progress(&format!("[{seconds:7.3} s] {text}"));
             }
             None => {}
+        }
+    }
+
+    /// How far something long is: always on a live line, now and then where lines stay.
+    pub fn progress(&self, text: &str) {
+        if self.live.is_some() || self.told.get().elapsed() >= PROGRESS {
+            self.told.set(Instant::now());
+            self.say(text);
         }
     }
 

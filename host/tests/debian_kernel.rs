@@ -145,7 +145,7 @@ fn a_bare_vmlinux_is_tried_without_modules() {
     let kernel = lab.find(vmlinux.to_str().unwrap(), None).unwrap();
     let doubt = kernel.contents(&lab.cache).unwrap().doubt(&needs().features).unwrap();
     assert!(doubt.contains("vsock") && doubt.contains("iscsi target"), "{doubt}");
-    let base = base_segment(&lab.cache, &kernel, &needs(), b"agent").unwrap();
+    let base = base_segment(&lab.cache, &kernel, &needs(), b"agent", &[]).unwrap();
     assert!(base.channel.is_empty() && base.rest.is_empty());
 }
 
@@ -191,7 +191,7 @@ fn an_image_is_built_once_and_again_when_anything_changed() {
     let tree = lab.build_tree();
     let kernel = lab.find(tree.to_str().unwrap(), None).unwrap();
     assert_eq!(kernel.modules, Some(ModulesDir::BuildTree(tree.clone())));
-    let segment = || base_segment(&lab.cache, &kernel, &needs(), b"agent").unwrap();
+    let segment = || base_segment(&lab.cache, &kernel, &needs(), b"agent", &[]).unwrap();
     let settle = || {
         let deadline = Instant::now() + Duration::from_secs(20);
         while segment().built {
@@ -219,7 +219,7 @@ fn an_image_is_built_once_and_again_when_anything_changed() {
         assert!(again.built);
         assert_eq!((read(&again.path) == image, again.digest), (true, second.digest));
     }
-    let other = base_segment(&lab.cache, &kernel, &needs(), b"another agent").unwrap();
+    let other = base_segment(&lab.cache, &kernel, &needs(), b"another agent", &[]).unwrap();
     assert!(other.built && other.digest != second.digest);
     fs::write(tree.join("modules.builtin"), "kernel/drivers/target/target_core_file.ko\n").unwrap();
     assert!(segment().built);
@@ -232,7 +232,7 @@ fn eight_at_once_agree() {
     let kernel = lab.find("debian", None).unwrap();
     let digests: Vec<_> = std::thread::scope(|scope| {
         let build = || {
-            let segment = base_segment(&lab.cache, &kernel, &needs(), b"agent").unwrap();
+            let segment = base_segment(&lab.cache, &kernel, &needs(), b"agent", &[]).unwrap();
             let image = lab.vmlinux(&kernel);
             (segment.digest, read(&segment.path).len() as u64 == segment.size, image)
         };
@@ -246,7 +246,7 @@ fn eight_at_once_agree() {
 fn initrd_is_private_and_both_its_archives_are_read_back() {
     let lab = Lab::new();
     let kernel = lab.find("debian", None).unwrap();
-    let base = base_segment(&lab.cache, &kernel, &needs(), b"agent").unwrap();
+    let base = base_segment(&lab.cache, &kernel, &needs(), b"agent", &[]).unwrap();
     let to = lab.dir.path().join("initrd");
     let files = [GuestFile { path: "/run/lunlab", mode: 0o600, bytes: b"token" }];
     write_initrd(&base, &files, &to).unwrap();

@@ -31,7 +31,7 @@ fn measure(root: &Path, names: &[String], round: usize) -> Result<(), Box<dyn st
     let resolved = start.elapsed();
     let modules: Vec<LoadedModule> = closure.into_iter().map(LoadedModule::from).collect();
     let stripped = start.elapsed();
-    let image = Base { agent: &agent, modules: &modules }.build()?;
+    let image = Base { agent: &agent, modules: &modules, files: &[] }.build()?;
     let built = start.elapsed();
     println!(
         "round {round}: open {:.2} ms, closure and read {:.2} ms, strip {:.2} ms, assemble {:.2} ms, \

@@ -57,6 +57,8 @@ pub struct Base<'a> {
     pub agent: &'a [u8],
     /// The modules, in the order they are to be loaded.
     pub modules: &'a [LoadedModule],
+    /// Other files: programs and the libraries they need. Directories on the way to them are made.
+    pub files: &'a [GuestFile<'a>],
 }
 
 /// An image, or its base segment.
@@ -98,8 +100,24 @@ impl Base<'_> {
         for (path, module) in load_order.iter().zip(self.modules) {
             archive.add(path, 0o644, Node::File(&module.bytes))?;
         }
+        let mut made: Vec<&str> = DIRECTORIES.iter().map(|(path, _)| *path).collect();
+        for file in self.files {
+            let path = file.path.trim_start_matches('/');
+            for parent in parents(path) {
+                if !made.contains(&parent) {
+                    archive.add(parent, 0o755, Node::Directory)?;
+                    made.push(parent);
+                }
+            }
+            archive.add(path, file.mode, Node::File(file.bytes))?;
+        }
         Ok(Image { bytes: archive.to_bytes(), load_order })
     }
+}
+
+/// The directories on the way to a path, the outermost first.
+fn parents(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(end, _)| path.get(..end).unwrap_or(""))
 }
 
 /// Builds the archive that one run appends to its base segment.

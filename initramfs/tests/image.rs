@@ -19,7 +19,7 @@ fn find<'a>(entries: &[Entry<'a>], path: &str) -> Entry<'a> {
 #[test]
 fn the_base_has_agent_modules_devices_and_mount_points() {
     let modules = modules();
-    let image = Base { agent: b"agent", modules: &modules }.build().unwrap();
+    let image = Base { agent: b"agent", modules: &modules, files: &[] }.build().unwrap();
     let entries = read(&image.bytes).unwrap();
     assert_eq!(image.load_order, ["/lib/modules/virtio.ko", "/lib/modules/a_first.ko"]);
     let init = find(&entries, "init");
@@ -37,21 +37,21 @@ fn the_base_has_agent_modules_devices_and_mount_points() {
 
 #[test]
 fn equal_inputs_give_equal_bytes() {
-    let build = || Base { agent: b"agent", modules: &modules() }.build().unwrap();
+    let build = || Base { agent: b"agent", modules: &modules(), files: &[] }.build().unwrap();
     assert_eq!(build(), build());
 }
 
 #[test]
 fn two_modules_of_one_name_are_refused() {
     let modules = [&modules()[..1], &modules()[..1]].concat();
-    assert!(Base { agent: b"", modules: &modules }.build().is_err());
+    assert!(Base { agent: b"", modules: &modules, files: &[] }.build().is_err());
 }
 
 #[test]
 fn a_runs_segment_follows_the_base_and_changes_no_directory_of_it() {
     let token = GuestFile { path: "/run/lunlab/token", mode: 0o600, bytes: b"secret" };
     let script = GuestFile { path: "tmp/script", mode: 0o755, bytes: b"#!" };
-    let base = Base { agent: b"agents", modules: &modules() }.build().unwrap();
+    let base = Base { agent: b"agents", modules: &modules(), files: &[] }.build().unwrap();
     let mut image = base.clone();
     image.append(&per_run_segment(&[token, script]).unwrap());
     assert!(image.bytes.starts_with(&base.bytes));
@@ -76,4 +76,18 @@ fn bytes_that_are_no_elf_file_are_taken_as_they_are() {
         (loaded.guest_path().as_str(), &loaded.bytes[..]),
         ("/lib/modules/m.ko", &b"signed"[..])
     );
+}
+
+#[test]
+fn programs_are_there_with_the_directories_on_the_way() {
+    let program = GuestFile { path: "/usr/lib/x/program", mode: 0o755, bytes: b"elf" };
+    let library = GuestFile { path: "/usr/lib/y", mode: 0o755, bytes: b"so" };
+    let image = Base { agent: b"agent", modules: &[], files: &[program, library] }.build().unwrap();
+    let entries = read(&image.bytes).unwrap();
+    let place = |path: &str| entries.iter().position(|entry| entry.path == path.as_bytes());
+    let of = |path: &str| place(path).unwrap_or_else(|| panic!("{path} is missing"));
+    assert!(of("usr") < of("usr/lib") && of("usr/lib") < of("usr/lib/x"));
+    assert!(of("usr/lib/x") < of("usr/lib/x/program") && of("usr/lib") < of("usr/lib/y"));
+    let lib = entries.iter().filter(|entry| entry.path == b"usr/lib").count();
+    assert_eq!((lib, of("lib") > 0), (1, true));
 }

@@ -98,8 +98,14 @@ pub struct Benchmark<'a> {
     pub workload: &'a str,
     /// Parameters as in the spec.
     #[serde(borrow)]
-    pub parameters: Vec<Parameter<'a>, 16>,
+    pub parameters: Vec<Parameter<'a>, PARAMETERS>,
 }
+
+/// The most parameters a benchmark has.
+pub const PARAMETERS: usize = 32;
+
+/// Where the guest has the program that runs workloads, when a run has one for it.
+pub const WORKLOADS_PROGRAM: &str = "/bin/lunlab-workloads";
 
 /// One parameter of a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

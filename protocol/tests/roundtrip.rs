@@ -36,14 +36,18 @@ fn steps(t: &Texts, n: u64, flag: bool) -> [Step<'_>; 5] {
 fn requests<'a>(t: &'a Texts, parameters: usize, n: u64, flag: bool) -> Vec<Request<'a>> {
     let [low, high] = halves(n);
     let pairs = || t.iter().zip(t.iter().rev()).take(parameters);
-    let parameters = || pairs().map(|(key, value)| Parameter { key, value }).collect();
+    let parameters = || pairs().map(|(key, value)| Parameter { key, value });
     let mut all = vec![
         Request::Channel(Channel::Vsock { port: low }),
         Request::Channel(Channel::VirtioSerial),
         Request::Module(Module { path: &t[5], channel: flag, parameters: &t[9] }),
         Request::Provision,
         Request::OpenStream { stream: low, address: &t[10], port: short(high) },
-        Request::Benchmark(Benchmark { number: high, workload: &t[6], parameters: parameters() }),
+        Request::Benchmark(Benchmark {
+            number: high,
+            workload: &t[6],
+            parameters: parameters().collect(),
+        }),
         Request::Provoke(low),
         Request::Finish,
         Request::Acknowledge,
@@ -53,7 +57,7 @@ fn requests<'a>(t: &'a Texts, parameters: usize, n: u64, flag: bool) -> Vec<Requ
             over: &t[12],
             size: n,
             read_only: flag,
-            parameters: parameters(),
+            parameters: parameters().collect(),
         }),
         Request::LoopbackDisk(LoopbackDisk {
             tpg: &t[13],

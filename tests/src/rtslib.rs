@@ -105,7 +105,7 @@ impl Guest {
         let modules = plan.channel.into_iter().chain(plan.rest).map(LoadedModule::from);
         let modules: Vec<_> = modules.collect();
         let init = fs::read(init).map_err(|error| format!("{}: {error}", init.display()))?;
-        let mut image = Base { agent: &init, modules: &modules }.build()?;
+        let mut image = Base { agent: &init, modules: &modules, files: &[] }.build()?;
         let list = image.load_order.join("\n");
         let files = tree.iter().map(|file| GuestFile {
             path: &file.path,

@@ -2,6 +2,24 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::workload::{Kind, Parameter, Run, VIA, Workload};
+
+/// As specs know it.
+pub const WORKLOAD: Workload = Workload {
+    name: "digest",
+    about: "the SHA-256 of a storage object's data, read in the guest past the page cache",
+    parameters: &[
+        Parameter::new("storage_object", "the name of one", Kind::StorageObject, ""),
+        Parameter::new("via", "through a loopback target, or past LIO", Kind::Word(VIA), ""),
+        Parameter::new("offset", "from which byte", RANGE, ""),
+        Parameter::new("length", "how many bytes; all that follow when left out", RANGE, ""),
+    ],
+    series: &[],
+    run: Run::Driver,
+};
+
+pub(crate) const RANGE: Kind = Kind::Size { least: 0, most: 1 << 50 };
+
 /// Takes data piece by piece.
 #[derive(Clone, Debug, Default)]
 pub struct Digest(Sha256);

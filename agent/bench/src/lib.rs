@@ -46,6 +46,8 @@ mod trial;
 /// A new one is a file here and a line in this list; one that needs devices or sockets has its
 /// driver in `lunlab-workloads` beside that.
 pub const WORKLOADS: &[workload::Workload] = &[
+    pattern::WORKLOAD,
+    digest::WORKLOAD,
     calibration::WORKLOAD,
     hash::WORKLOAD,
     txid48::WORKLOAD,

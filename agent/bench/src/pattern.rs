@@ -3,6 +3,26 @@
 //! A block that was written to the wrong place, twice, or not at all cannot look right: it begins with its own address
 //! and the seed, and the rest follows from both.
 
+use crate::digest::RANGE;
+use crate::workload::{Kind, Parameter, Run, VIA, Workload};
+
+/// As specs know it.
+pub const WORKLOAD: Workload = Workload {
+    name: "pattern",
+    about: "a pattern written to a storage object in the guest, past the page cache",
+    parameters: &[
+        Parameter::new("storage_object", "the name of one", Kind::StorageObject, ""),
+        Parameter::new("via", "through a loopback target, or past LIO", Kind::Word(VIA), ""),
+        Parameter::new("seed", "what it is drawn from", SEED, "0"),
+        Parameter::new("offset", "from which byte", RANGE, ""),
+        Parameter::new("length", "how many bytes; all that follow when left out", RANGE, ""),
+    ],
+    series: &[],
+    run: Run::Driver,
+};
+
+const SEED: Kind = Kind::Number { least: 0, most: u64::MAX };
+
 /// Bytes of a block: the smallest that any device takes.
 pub const BLOCK: usize = 512;
 

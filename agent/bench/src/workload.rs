@@ -12,7 +12,7 @@ pub struct Workload {
     pub name: &'static str,
     /// One sentence: what it measures.
     pub about: &'static str,
-    /// Its parameters, beside those of [`Budget::PARAMETERS`].
+    /// Its parameters, beside those of [`Budget::PARAMETERS`] where it takes samples.
     pub parameters: &'static [Parameter],
     /// The series that checks can name, and their units. It may have others, such as one for each of
     /// many peers.
@@ -48,7 +48,8 @@ pub struct Parameter {
     pub about: &'static str,
     /// What it may be.
     pub kind: Kind,
-    /// What it is when nothing is said, as in a spec; empty where there is none.
+    /// What it is when nothing is said, as in a spec. Empty where there is none: a word, a text or a
+    /// storage object is needed then, and any other may be left out.
     pub default: &'static str,
     /// Whether the workload takes several values at once, commas between them. A list given for
     /// another parameter is a sweep: a benchmark for each value.
@@ -85,8 +86,11 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// `true` or `false`.
     Flag,
-    /// Any text, such as a path.
+    /// Any text.
     Text,
+    /// The name of a storage object. With it the workload is given `path`, which is where the guest
+    /// finds it by way of the parameter `via`.
+    StorageObject,
 }
 
 /// The values a workload is run with, by name; defaults are filled in.
@@ -112,6 +116,14 @@ impl Values {
     /// Where there is none, or what is there is no whole number.
     pub fn number(&self, name: &str) -> Result<u64, Stopped> {
         parse(name, self.text(name))
+    }
+
+    /// As [`Values::number`], and 0 where there is none.
+    ///
+    /// # Errors
+    /// Where what is there is no whole number.
+    pub fn number_or_zero(&self, name: &str) -> Result<u64, Stopped> {
+        if self.text(name).is_empty() { Ok(0) } else { self.number(name) }
     }
 
     /// All values of a parameter that takes several.
@@ -246,10 +258,35 @@ impl fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
+/// How the guest gets at a storage object: through LIO, or past it.
+pub const VIA: &[&str] = &["loopback", "backing"];
+
+impl Parameter {
+    /// A parameter of one value.
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        about: &'static str,
+        kind: Kind,
+        default: &'static str,
+    ) -> Self {
+        Self { name, about, kind, default, many: false }
+    }
+
+    /// Whether a spec must give it.
+    #[must_use]
+    pub fn is_needed(&self) -> bool {
+        let by_name = matches!(self.kind, Kind::Word(_) | Kind::Text | Kind::StorageObject);
+        self.default.is_empty() && by_name
+    }
+}
+
 impl Workload {
     /// Every parameter it takes.
     pub fn all_parameters(&self) -> impl Iterator<Item = &'static Parameter> + use<> {
-        self.parameters.iter().chain(Budget::PARAMETERS)
+        // What takes no samples needs no budget for them.
+        let budget = if self.series.is_empty() { &[] } else { Budget::PARAMETERS };
+        self.parameters.iter().chain(budget)
     }
 
     /// The defaults of every parameter, as in a spec: to be overlaid by what was asked.

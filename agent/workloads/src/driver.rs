@@ -1,15 +1,38 @@
 //! Workloads that open devices, sockets and namespaces.
 
+mod digest;
+mod pattern;
+
 use lunlab_bench::workload::{Observer, Stopped, Values};
 
 /// Runs one.
 pub type Driver = fn(&Values, &mut dyn Observer) -> Result<(), Stopped>;
 
 /// Every driver by its workload's name.
-pub const DRIVERS: &[(&str, Driver)] = &[];
+pub const DRIVERS: &[(&str, Driver)] = &[("digest", digest::run), ("pattern", pattern::run)];
 
 /// The driver of that name.
 #[must_use]
 pub fn find(name: &str) -> Option<Driver> {
     DRIVERS.iter().find(|(known, _)| *known == name).map(|(_, driver)| *driver)
+}
+
+#[cfg(test)]
+mod tests {
+    use lunlab_bench::workload::{Stopped, Told};
+
+    /// Runs a driver and gives its findings by name; samples are another matter.
+    pub(super) fn findings(
+        name: &str,
+        values: &[(&str, &str)],
+    ) -> Result<Vec<(String, String)>, Stopped> {
+        let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        let mut findings = Vec::new();
+        super::find(name).unwrap()(&values.iter().map(own).collect(), &mut |told: Told<'_>| {
+            if let Told::Finding { name, text } = told {
+                findings.push((name.to_owned(), text.to_owned()));
+            }
+        })?;
+        Ok(findings)
+    }
 }

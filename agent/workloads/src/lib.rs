@@ -5,6 +5,7 @@
 //! [KEY=VALUE]…` tells what it measures in events on standard output.
 
 pub mod compiled;
+mod direct;
 pub mod driver;
 pub mod gauges;
 pub mod reporter;

@@ -1,14 +1,14 @@
 //! `lunlab image build` and `lunlab image list`.
 
-use crate::agent_image::agent_image;
 use crate::cache::Cache;
 use crate::cli::ImageBuild;
 use crate::commands::run::override_kernel;
 use crate::commands::spec_file::load_spec;
+use crate::embedded;
 use crate::error::Error;
 use crate::image::{Needs, base_segment};
 use crate::output;
-use crate::run::needs::wanted;
+use crate::run::needs::{programs, wanted};
 use crate::run::plan::{choose_transport, find_kernel};
 use crate::transport::choice::TransportChoice;
 use lunlab_initramfs::newc::Reader;
@@ -35,11 +35,12 @@ pub(super) fn build(build: ImageBuild) -> Result<u8, Error> {
     let agent = match &build.agent {
         Some(path) => std::fs::read(path)
             .map_err(|error| Error::usage(format!("--agent: read {}: {error}", path.display())))?,
-        None => agent_image()?.to_vec(),
+        None => embedded::agent()?.to_vec(),
     };
     let features = wanted(&spec, transport);
     let needs = Needs { features, modules: spec.kernel.modules.clone() };
-    let base = base_segment(&cache, &kernel, &needs, &agent)?;
+    let programs = programs(&spec)?;
+    let base = base_segment(&cache, &kernel, &needs, &agent, &programs)?;
     std::fs::copy(&base.path, &build.output).map_err(|error| {
         Error::environment(format!("write {}: {error}", build.output.display()))
     })?;

@@ -192,7 +192,6 @@ impl Task {
             started: self.started,
             command: self.command(plan),
             logs: [logs.console, logs.kmsg].into_iter().flatten().map(|log| log.finish()).collect(),
-            histograms: output::is_for_a_person(),
         };
         let document = report.document(directory.run_id());
         let incomplete = directory.path().to_owned();
@@ -414,6 +413,10 @@ struct Screen {
 impl Watcher for Screen {
     fn phase(&mut self, text: &str) {
         self.phases.say(text);
+    }
+
+    fn progress(&mut self, text: &str) {
+        self.phases.progress(text);
     }
 
     fn console(&mut self, line: &str) {

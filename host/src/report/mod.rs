@@ -5,7 +5,6 @@
 
 mod axis;
 mod csv;
-mod forest;
 mod header;
 mod html;
 mod lanes;
@@ -17,7 +16,6 @@ mod quantity;
 mod raw;
 mod role;
 mod scaling;
-pub mod sparkline;
 mod sweep;
 mod throughput;
 mod timeline;
@@ -26,7 +24,6 @@ mod timeline;
 mod tests;
 
 pub use csv::csv;
-pub use forest::Comparison;
 pub use page::page;
 
 use crate::result::Document;

@@ -386,6 +386,12 @@ impl Conductor {
             Event::BenchmarkEnded { benchmark, problem } => {
                 return self.guest_benchmark_ended(*benchmark, problem, at);
             }
+            Event::Progress { benchmark, permille, left_ms } => {
+                return self.progress(*benchmark, *permille, *left_ms);
+            }
+            Event::Gauge { benchmark, name, after, value } => {
+                self.record.gauge(*benchmark, name, *after, *value, at);
+            }
             Event::ReadEnded { number, .. } => return self.read_ended(*number, at),
             Event::Changed { undone, steps } => return self.changed(*undone, *steps, at),
             Event::ChangeFailed { undone } => return self.change_failed(*undone, at),

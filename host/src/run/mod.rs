@@ -5,6 +5,7 @@
 //! learnt and turns it into a verdict. This file is the loop between them.
 
 pub mod command;
+pub mod conditions;
 pub mod conductor;
 pub mod happening;
 pub mod jobs;
@@ -47,6 +48,8 @@ use watch::Watch;
 pub trait Watcher {
     /// A phase, in words.
     fn phase(&mut self, text: &str);
+    /// How far something long is.
+    fn progress(&mut self, text: &str);
     /// A line of the console.
     fn console(&mut self, line: &str);
     /// The target of this spec is ready for any initiator.
@@ -258,6 +261,7 @@ fn carry_out(
         Action::Job(job) => machine.job(*job),
         Action::Command(command) => machine.command(command),
         Action::Say(text) => watcher.phase(&text),
+        Action::Progress(text) => watcher.progress(&text),
         Action::Announce => {
             let (spec, provisioning) = conductor.standing();
             watcher.ready(spec, provisioning);

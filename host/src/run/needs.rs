@@ -1,13 +1,31 @@
 //! What a spec needs of the kernel: features, and parameters of the modules that give them.
 
+use crate::embedded;
+use crate::error::Error;
+use crate::image::Program;
 use crate::kernel::features::{self, Feature};
 use crate::kernel::parameters::Parameters;
 use crate::spec::{
-    Backstore, Bus, Device, DeviceKind, Fabric, Network, Spec, StorageObject, Target,
+    Backstore, Benchmark, Bus, Device, DeviceKind, Fabric, Network, Spec, StorageObject, Target,
 };
 use crate::target::COMP_ALGORITHM;
 use crate::transport::Transport;
+use lunlab_protocol::request::WORKLOADS_PROGRAM;
+use std::borrow::Cow;
 use std::net::IpAddr;
+
+/// The programs that a spec's benchmarks need in the guest.
+///
+/// # Errors
+/// Environment, when this lunlab was built without them.
+pub fn programs(spec: &Spec) -> Result<Vec<Program>, Error> {
+    let measures = spec.benchmarks.iter().any(|each| matches!(each, Benchmark::Measured(_)));
+    if !measures {
+        return Ok(Vec::new());
+    }
+    let bytes = Cow::Borrowed(embedded::workloads()?);
+    Ok(vec![Program { path: WORKLOADS_PROGRAM.to_owned(), bytes }])
+}
 
 /// The features a spec needs over a transport, each once.
 #[must_use]

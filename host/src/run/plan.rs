@@ -2,9 +2,9 @@
 //! transport. What is bad or missing ends here.
 
 use crate::accelerator;
-use crate::agent_image::agent_image;
 use crate::cache::Cache;
 use crate::digest::Digest;
+use crate::embedded;
 use crate::error::Error;
 use crate::image::{BaseSegment, Needs, base_segment};
 use crate::kernel::Kernel;
@@ -17,7 +17,7 @@ use crate::qemu::device::{
 use crate::qemu::disk::{self, Drive};
 use crate::qemu::network::{Forward, UserNetwork};
 use crate::qemu::program::Program;
-use crate::run::needs::{parameters, wanted};
+use crate::run::needs::{parameters, programs, wanted};
 use crate::run::segment::{Modules, module_name};
 use crate::spec::{ISCSI_PORT, KernelChoice, Network, PortalSpec, Spec, USER_NETWORK_ADDRESS};
 use crate::transport::choice::{
@@ -100,13 +100,14 @@ impl Plan {
             Some(path) => std::fs::read(path).map_err(|error| {
                 Error::usage(format!("--agent: read {}: {error}", path.display()))
             })?,
-            None => agent_image()?.to_vec(),
+            None => embedded::agent()?.to_vec(),
         };
         let needs = Needs {
             features: [wanted(&spec, transport.transport), options.features.clone()].concat(),
             modules: spec.kernel.modules.clone(),
         };
-        let base = base_segment(cache, &kernel, &needs, &agent)?;
+        let programs = programs(&spec)?;
+        let base = base_segment(cache, &kernel, &needs, &agent, &programs)?;
         let accelerator = accelerator::choose(spec.machine.accelerator, &program, cache)?;
         let parameters = parameters(&spec);
         let kernel_args = parameters.kernel_args(&contents, &loaded(&base))?;

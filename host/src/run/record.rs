@@ -4,15 +4,17 @@ use crate::detect::{Detector, EventKind, StorageErrors, taint};
 use crate::errno::by_name;
 use crate::initiator::{Measured, Report};
 use crate::result::{
-    Benchmark, CheckResult, DeviceFound, Kmsg, ModuleLoad, Series, SpecChange, Summary,
-    TaintChange, Target,
+    Benchmark, CheckResult, Counter, DeviceFound, Histogram, Kmsg, ModuleLoad, Series, SpecChange,
+    Summary, TaintChange, Target,
 };
+use crate::run::conditions;
 use crate::run::statistics::Readings;
 use crate::run::timeline::Timeline;
 use crate::spec::{Benchmark as Asked, Outcome, Spec};
 use crate::target::Provisioning;
 use crate::target::comparison::{describe, differences};
 use crate::verdict::{Cause, Fact, Kind, Verdict};
+use lunlab_bench::unit;
 use lunlab_protocol::event::{Event, StepFailed};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -59,6 +61,7 @@ pub struct Record {
     tree: BTreeMap<String, String>,
     devices: Vec<DeviceFound>,
     counters: BTreeMap<usize, Readings>,
+    gauges: BTreeMap<usize, conditions::Readings>,
     kmsg: Kmsg,
     taint: Option<(u64, u64)>,
     console_tail: VecDeque<String>,
@@ -92,6 +95,7 @@ impl Record {
             tree: BTreeMap::new(),
             devices: Vec::new(),
             counters: BTreeMap::new(),
+            gauges: BTreeMap::new(),
             kmsg: Kmsg::default(),
             taint: None,
             console_tail: VecDeque::new(),
@@ -170,6 +174,21 @@ impl Record {
                 self.devices.push(DeviceFound { name, node, size: *size });
             }
             Event::Finding { benchmark, name, text } => self.finding(*benchmark, name, text),
+            Event::BenchmarkSkipped { benchmark, reason } => {
+                if let Some(into) = self.benchmark_mut(*benchmark) {
+                    into.skipped = Some((*reason).to_owned());
+                }
+            }
+            Event::LatencyBucket { benchmark, series, up_to_ns, count } => {
+                if let Some(into) = self.benchmark_mut(*benchmark) {
+                    add_bucket(into, series, *up_to_ns, *count);
+                }
+            }
+            Event::Counter { benchmark, region, counter, value, problem } => {
+                if let Some(into) = self.benchmark_mut(*benchmark) {
+                    add_counter(into, region, counter, *value, problem);
+                }
+            }
             Event::ModuleLoaded { path, took_us } if self.modules.len() < MANY => {
                 let ms = Duration::from_micros(*took_us).as_secs_f64() * 1000.0;
                 self.modules.push(ModuleLoad { path: (*path).to_owned(), ms });
@@ -243,10 +262,25 @@ impl Record {
         }
     }
 
-    fn finding(&mut self, number: u32, name: &str, text: &str) {
+    fn benchmark_mut(&mut self, number: u32) -> Option<&mut Benchmark> {
+        usize::try_from(number).ok().and_then(|n| self.benchmarks.get_mut(n))
+    }
+
+    /// Takes a reading of the machine's state.
+    pub fn gauge(&mut self, number: u32, name: &str, after: bool, value: f64, at: Instant) {
         let n = usize::try_from(number).unwrap_or(usize::MAX);
-        if let Some(into) = self.benchmarks.get_mut(n).filter(|into| into.findings.len() < 1000) {
-            into.findings.insert(name.to_owned(), text.to_owned());
+        if n < self.benchmarks.len() {
+            self.gauges.entry(n).or_default().take(name, after, value, at);
+        }
+    }
+
+    fn finding(&mut self, number: u32, name: &str, text: &str) {
+        let into = self.benchmark_mut(number);
+        if let Some(into) = into.filter(|into| into.findings.len() < 1000) {
+            match name {
+                "compiled" => into.compiled = Some(text.to_owned()),
+                _ => drop(into.findings.insert(name.to_owned(), text.to_owned())),
+            }
         }
     }
 
@@ -349,6 +383,9 @@ impl Record {
             summarise(benchmark);
             benchmark.statistics = self.counters.get(&n).map(Readings::differences);
             benchmark.negotiated = self.counters.get(&n).map(Readings::negotiated);
+            if let Some(gauges) = self.gauges.remove(&n) {
+                benchmark.conditions = gauges.conclude();
+            }
         }
         self.evaluate_checks(spec);
         if self.kmsg.lost > 0 {
@@ -497,7 +534,37 @@ fn unmeasured(spec: &Spec, asked: &Asked) -> Benchmark {
         parameters.insert("region".to_owned(), spec.region_bytes(asked).into());
         parameters.insert("lun".to_owned(), lun.into());
     }
+    if let Asked::Measured(asked) = asked {
+        parameters = asked.shown();
+    }
     Benchmark { workload: asked.workload().to_owned(), parameters, ..Benchmark::default() }
+}
+
+fn add_bucket(into: &mut Benchmark, series: &str, up_to_ns: u64, count: u64) {
+    let total: usize = into.histograms.iter().map(|each| each.buckets.len()).sum();
+    if total >= MANY {
+        return;
+    }
+    let found = into.histograms.iter().position(|each| each.series == series);
+    let index = found.unwrap_or(into.histograms.len());
+    if found.is_none() {
+        into.histograms.push(Histogram { series: series.to_owned(), buckets: Vec::new() });
+    }
+    if let Some(histogram) = into.histograms.get_mut(index) {
+        histogram.buckets.push((up_to_ns, count));
+    }
+}
+
+fn add_counter(into: &mut Benchmark, region: &str, name: &str, value: u64, problem: &str) {
+    if into.counters.len() < 1000 {
+        let known = problem.is_empty();
+        into.counters.push(Counter {
+            region: region.to_owned(),
+            name: name.to_owned(),
+            value: known.then_some(value),
+            problem: (!known).then(|| problem.to_owned()),
+        });
+    }
 }
 
 fn add_sample(into: &mut Benchmark, series: &str, unit: &str, value: f64) {
@@ -540,7 +607,9 @@ fn summarise(benchmark: &mut Benchmark) {
         let Some(summary) = lunlab_bench::statistics::Summary::of(&series.samples) else {
             continue;
         };
-        benchmark.metrics.entry(series.name.clone()).or_insert(summary.median);
+        // Metrics are in nanoseconds where they are times.
+        let scale = if series.unit == unit::MILLISECONDS { 1e6 } else { 1.0 };
+        benchmark.metrics.entry(series.name.clone()).or_insert(summary.median * scale);
         series.summary = Some(Summary {
             median: summary.median,
             mad: summary.mad,

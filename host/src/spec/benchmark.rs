@@ -7,6 +7,7 @@ use super::MIB;
 use super::check::Check;
 use super::storage::words;
 use super::target::{Chap, PortalSpec};
+use super::workload::Measured;
 
 /// How many requests a benchmark may keep in flight.
 pub const QUEUE_DEPTHS: RangeInclusive<u16> = 1..=1024;
@@ -26,18 +27,14 @@ pub(super) const REGION: u64 = 16 * MIB;
 pub enum Benchmark {
     /// Random reads from the host through the target.
     IscsiRandread(IscsiRandread),
-    /// Hashes of short inputs, in the guest.
-    Hash(Hash),
-    /// The SHA-256 of a storage object's data, read in the guest.
-    Digest(Digest),
-    /// A pattern written to a storage object in the guest.
-    Pattern(Pattern),
     /// A command on the host while the target is up.
     HostCommand(HostCommand),
+    /// A workload that is declared in `lunlab-bench`, in the guest.
+    Measured(Measured),
 }
 
-/// The names of the workloads.
-pub const WORKLOADS: [&str; 5] = ["iscsi-randread", "hash", "digest", "pattern", "host-command"];
+/// The names of the workloads that are no declared ones.
+pub const WORKLOADS: [&str; 2] = ["iscsi-randread", "host-command"];
 
 impl Benchmark {
     /// The workload's name.
@@ -45,10 +42,8 @@ impl Benchmark {
     pub fn workload(&self) -> &'static str {
         match self {
             Self::IscsiRandread(_) => WORKLOADS[0],
-            Self::Hash(_) => WORKLOADS[1],
-            Self::Digest(_) => WORKLOADS[2],
-            Self::Pattern(_) => WORKLOADS[3],
-            Self::HostCommand(_) => WORKLOADS[4],
+            Self::HostCommand(_) => WORKLOADS[1],
+            Self::Measured(asked) => asked.workload,
         }
     }
 
@@ -56,10 +51,9 @@ impl Benchmark {
     #[must_use]
     pub fn checks(&self) -> &[Check] {
         match self {
-            Self::IscsiRandread(IscsiRandread { checks, .. }) | Self::Hash(Hash { checks }) => {
-                checks
-            }
-            Self::Digest(_) | Self::Pattern(_) | Self::HostCommand(_) => &[],
+            Self::IscsiRandread(IscsiRandread { checks, .. })
+            | Self::Measured(Measured { checks, .. }) => checks,
+            Self::HostCommand(_) => &[],
         }
     }
 }
@@ -107,13 +101,6 @@ pub enum IscsiDigest {
 
 words!(IscsiDigest, 2: "none" => None, "crc32c" => Crc32c);
 
-/// Parameters of `hash`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Hash {
-    /// What the results must satisfy.
-    pub checks: Vec<Check>,
-}
-
 /// How the guest gets at a storage object's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
@@ -124,34 +111,6 @@ pub enum Via {
 }
 
 words!(Via, 2: "loopback" => Loopback, "backing" => Backing);
-
-/// Parameters of `digest`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Digest {
-    /// The storage object's name.
-    pub storage_object: String,
-    /// How its data is read.
-    pub via: Via,
-    /// From which byte.
-    pub offset: u64,
-    /// How many bytes; all that follow when this is nothing.
-    pub length: Option<u64>,
-}
-
-/// Parameters of `pattern`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern {
-    /// The storage object's name.
-    pub storage_object: String,
-    /// How its data is written.
-    pub via: Via,
-    /// What the pattern is drawn from.
-    pub seed: u64,
-    /// From which byte.
-    pub offset: u64,
-    /// How many bytes; all that follow when this is nothing.
-    pub length: Option<u64>,
-}
 
 /// Parameters of `host-command`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -44,10 +44,6 @@ pub const ISCSI_RANDREAD_METRICS: &[Metric] = &[
     time("max"),
 ];
 
-/// What `hash` measures: the median time of one hash of 32 bytes, for each implementation.
-pub const HASH_METRICS: &[Metric] =
-    &[time("sha2"), time("bitcoin_sha256"), time("bitcoin_sha256d"), time("murmur3_x64_128")];
-
 /// How a metric is compared with its bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {

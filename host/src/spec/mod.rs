@@ -22,6 +22,7 @@ mod syntax;
 mod target;
 #[cfg(test)]
 mod tests;
+mod workload;
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -30,12 +31,11 @@ use std::time::Duration;
 pub use crate::accelerator::AcceleratorChoice;
 pub use crate::transport::choice::TransportChoice;
 pub use benchmark::{
-    BLOCK_SIZES, Benchmark, Digest, Hash, HostCommand, IscsiDigest, IscsiRandread, Pattern,
-    QUEUE_DEPTHS, SECONDS, Via, WORKLOADS,
+    BLOCK_SIZES, Benchmark, HostCommand, IscsiDigest, IscsiRandread, QUEUE_DEPTHS, SECONDS, Via,
+    WORKLOADS,
 };
 pub use check::{
-    Check, CheckError, Comparison, Dimension, HASH_METRICS, ISCSI_RANDREAD_METRICS, Metric,
-    Outcome, format_value,
+    Check, CheckError, Comparison, Dimension, ISCSI_RANDREAD_METRICS, Metric, Outcome, format_value,
 };
 pub use fault::{Fault, Faults, KeyPath, Position, Segment, nearest};
 pub use kernel::{Base, CMDLINE_MAX, CPUS, Channel, Kernel, KernelChoice, MEMORY, Machine};
@@ -56,6 +56,7 @@ pub use target::{
     MAX_RECV_DATA_SEGMENT_LENGTH, MappedLun, MutualChap, Network, PortalSpec, TPG_TAGS, Target,
     Tpg, USER_NETWORK_ADDRESS,
 };
+pub use workload::{Access, Measured};
 
 /// The text of the spec that a run uses when it is given none.
 pub const DEFAULT_SPEC: &str = include_str!("default.toml");
@@ -91,6 +92,8 @@ pub struct Spec {
     pub targets: Vec<Target>,
     /// What is measured, in this order.
     pub benchmarks: Vec<Benchmark>,
+    /// The table that each benchmark came of: a table with lists in it makes several.
+    pub benchmark_tables: Vec<usize>,
     /// Deadlines.
     pub run: Run,
     /// What was understood differently from how it was written, or has no effect: for the user to
@@ -148,6 +151,13 @@ impl Spec {
         faults.extend(found.map(|found| found.into_fault(place)));
         if !faults.is_empty() {
             faults.sort_by_key(|fault| fault.position);
+            // What is wrong with a swept table is so for each of its benchmarks.
+            let mut told = Vec::new();
+            faults.retain(|fault| {
+                let new = !told.contains(fault);
+                told.extend(new.then(|| fault.clone()));
+                new
+            });
             faults.iter_mut().for_each(add_example);
             return Err(Faults(faults));
         }

@@ -453,6 +453,53 @@ impl<'a> Section<'a> {
         found
     }
 
+    /// This table once for each combination of what stands in lists under `keys`; the values keep
+    /// their places. More than `most` are a fault, and so is an empty list.
+    pub(super) fn sweep(
+        &self,
+        keys: &[&str],
+        most: usize,
+        reader: &mut Reader<'_>,
+    ) -> Vec<DeTable<'a>> {
+        let mut tables = vec![self.table.clone()];
+        let mut lists: Vec<_> = self.table.iter().collect();
+        lists.sort_by_key(|(name, _)| name.span().start);
+        for (name, value) in lists {
+            let key = name.get_ref().as_ref();
+            let Some(items) = value.get_ref().as_array().filter(|_| keys.contains(&key)) else {
+                continue;
+            };
+            let path = self.path.key(key);
+            if items.is_empty() {
+                let hint = Some("leave it out for its default".to_owned());
+                reader.fault_with_hint(value.span(), path, "the list is empty", hint);
+                continue;
+            }
+            if tables.len().saturating_mul(items.len()) > most {
+                let message = format!("the lists make more than {most} benchmarks together");
+                let hint = Some("shorten the lists, or run several specs".to_owned());
+                reader.fault_with_hint(value.span(), path, message, hint);
+                return tables;
+            }
+            let with = |table: &DeTable<'a>, item: &Spanned<DeValue<'a>>| {
+                let mut table = table.clone();
+                table.insert(name.clone(), item.clone());
+                table
+            };
+            // The first list varies slowest, as the words of the spec are read.
+            tables = tables
+                .iter()
+                .flat_map(|table| items.iter().map(move |item| with(table, item)))
+                .collect();
+        }
+        tables
+    }
+
+    /// The same place with another table.
+    pub(super) fn over<'b>(&self, table: &'b DeTable<'b>) -> Section<'b> {
+        Section { path: self.path.clone(), table, span: self.span.clone(), known: self.known }
+    }
+
     /// The table under `key`.
     pub(super) fn section(
         &self,

@@ -311,16 +311,16 @@ fn request_5_benchmark() {
 }
 
 #[test]
-fn a_benchmark_has_at_most_16_parameters() {
+fn a_benchmark_has_at_most_32_parameters() {
     let mut bytes = vec![
         0x05, // request 5
         0x00, // number 0
         0x00, // workload, empty
-        0x10, // 16 parameters
+        0x20, // 32 parameters
     ];
-    bytes.extend([0; 32]); // empty keys and values
+    bytes.extend([0; 64]); // empty keys and values
     assert!(message::decode::<Request<'_>>(&bytes).is_ok());
-    bytes[3] = 0x11; // 17 parameters
+    bytes[3] = 0x21; // 33 parameters
     bytes.extend([0; 2]);
     assert!(message::decode::<Request<'_>>(&bytes).is_err());
 }

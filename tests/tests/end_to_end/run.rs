@@ -65,7 +65,7 @@ fn hashes_are_measured(document: &Value) {
     let names: Vec<&str> = series.iter().filter_map(|series| series["name"].as_str()).collect();
     assert_eq!(names, ["sha2", "bitcoin_sha256", "bitcoin_sha256d", "murmur3_x64_128"]);
     for series in series {
-        assert_eq!(series["samples"].as_array().unwrap().len(), 20, "{series}");
+        assert!(series["samples"].as_array().unwrap().len() >= 10, "{series}");
         assert_eq!(series["unit"], "ns");
         let number = |key: &str| series["summary"][key].as_f64().unwrap();
         assert!(number("p25") <= number("median") && number("median") <= number("p75"));

@@ -3,7 +3,7 @@
 use crate::initiator::Job;
 use crate::spec::Spec;
 use crate::target::Provisioning;
-use lunlab_protocol::request::{Benchmark, Parameter, Provocation, Request};
+use lunlab_protocol::request::{Benchmark, PARAMETERS, Parameter, Provocation, Request};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub enum Action {
     Command(HostCommand),
     /// Tell whoever watches.
     Say(String),
+    /// How far something long is, in words that replace each other.
+    Progress(String),
     /// The target is ready for any initiator, or another one now: print what URLs are new, and export it.
     Announce,
     /// End QEMU at once.
@@ -61,7 +63,7 @@ pub enum Ask {
         /// Its name.
         workload: &'static str,
         /// Its parameters.
-        parameters: Vec<(&'static str, String)>,
+        parameters: Vec<(String, String)>,
     },
     /// Read a group of configfs.
     Read {
@@ -89,7 +91,7 @@ impl Ask {
                 parameters: parameters
                     .iter()
                     .map(|(key, value)| Parameter { key, value })
-                    .take(16)
+                    .take(PARAMETERS)
                     .collect(),
             }),
             Self::Read { number, path } => Request::Read { number: *number, path },

@@ -4,7 +4,7 @@ use super::{Action, Ask, Conductor, HostCommand, Orders, Stage, failure_words};
 use crate::initiator::{Job, Report};
 use crate::run::jobs::{self, NamedCheck};
 use crate::run::statistics;
-use crate::spec::{Benchmark, Via};
+use crate::spec::{Benchmark, Measured, Via};
 use crate::target::names;
 use lunlab_protocol::request::Provocation;
 use std::collections::VecDeque;
@@ -137,7 +137,9 @@ impl Conductor {
         let Some(benchmark) = self.orders.spec.benchmarks.get(n).cloned() else {
             return self.next_task(at);
         };
-        let words = format!("measuring {}", benchmark.workload());
+        let place =
+            place_words(u32::try_from(n).unwrap_or(u32::MAX), self.orders.spec.benchmarks.len());
+        let words = format!("measuring {}{place}", benchmark.workload());
         match &benchmark {
             Benchmark::IscsiRandread(asked) => {
                 let (spec, provisioning) = (&self.orders.spec, &self.orders.provisioning);
@@ -158,32 +160,21 @@ impl Conductor {
                 let words = format!("running {}", asked.command.join(" "));
                 vec![Action::Say(words), Action::Command(command)]
             }
-            Benchmark::Hash(_) | Benchmark::Digest(_) | Benchmark::Pattern(_) => {
+            Benchmark::Measured(asked) => {
                 let number = u32::try_from(n).unwrap_or(u32::MAX);
                 let workload = benchmark.workload();
-                let parameters = self.guest_parameters(&benchmark);
+                let parameters = self.guest_parameters(asked);
                 let ask = Ask::Benchmark { number, workload, parameters };
                 vec![Action::Say(words), Action::Ask(ask)]
             }
         }
     }
 
-    fn guest_parameters(&self, benchmark: &Benchmark) -> Vec<(&'static str, String)> {
-        match benchmark {
-            Benchmark::Digest(asked) => {
-                let path = self.path_of(&asked.storage_object, asked.via);
-                range(path, asked.offset, asked.length)
-            }
-            Benchmark::Pattern(asked) => {
-                let path = self.path_of(&asked.storage_object, asked.via);
-                let mut parameters = range(path, asked.offset, asked.length);
-                parameters.push(("seed", asked.seed.to_string()));
-                parameters
-            }
-            Benchmark::Hash(_) | Benchmark::IscsiRandread(_) | Benchmark::HostCommand(_) => {
-                Vec::new()
-            }
-        }
+    /// A workload's values, and where the guest finds the storage object among them.
+    fn guest_parameters(&self, asked: &Measured) -> Vec<(String, String)> {
+        let path = asked.access().map(|access| self.path_of(access.storage_object, access.via));
+        let path = path.map(|path| ("path".to_owned(), path));
+        asked.values.iter().cloned().chain(path).collect()
     }
 
     /// Where the guest finds the data of a storage object; the checked spec has it there.
@@ -278,6 +269,18 @@ impl Conductor {
         }
     }
 
+    /// Says how far a benchmark of the guest's is.
+    pub(super) fn progress(&self, number: u32, permille: u32, left_ms: u64) -> Vec<Action> {
+        let benchmark = usize::try_from(number).ok().filter(|n| self.work.runs(*n));
+        let Some(asked) = benchmark.and_then(|n| self.orders.spec.benchmarks.get(n)) else {
+            return Vec::new();
+        };
+        let (percent, seconds) = (permille.min(1000) / 10, left_ms.div_ceil(1000));
+        let place = place_words(number, self.orders.spec.benchmarks.len());
+        let words = format!("measuring {}{place}: {percent} %, {seconds} s left", asked.workload());
+        vec![Action::Progress(words)]
+    }
+
     pub(super) fn guest_benchmark_ended(
         &mut self,
         number: u32,
@@ -312,8 +315,7 @@ impl Conductor {
     }
 }
 
-fn range(path: String, offset: u64, length: Option<u64>) -> Vec<(&'static str, String)> {
-    let mut parameters = vec![("path", path), ("offset", offset.to_string())];
-    parameters.extend(length.map(|length| ("length", length.to_string())));
-    parameters
+/// Which of several benchmarks it is.
+fn place_words(number: u32, of: usize) -> String {
+    if of < 2 { String::new() } else { format!(" ({} of {of})", number.saturating_add(1)) }
 }

@@ -8,34 +8,30 @@ use crate::spec::fault::{KeyPath, quoted};
 use crate::spec::quantity::{format_duration, format_size};
 use crate::spec::storage::attribute;
 use crate::spec::{
-    BLOCK_SIZES, Backstore, Benchmark, DemoMode, Fabric, HostCommand, IscsiDigest, IscsiRandread,
-    Session, Spec, StorageObject, TIMEOUTS, Via,
+    Access, BLOCK_SIZES, Backstore, Benchmark, DemoMode, Fabric, HostCommand, IscsiDigest,
+    IscsiRandread, Measured, Session, Spec, StorageObject, TIMEOUTS, Via,
 };
 
 pub(super) fn check(spec: &Spec, findings: &mut Vec<Finding>) {
-    for (index, benchmark) in spec.benchmarks.iter().enumerate() {
-        let path = top("benchmark").index(index);
+    for (benchmark, table) in spec.benchmarks.iter().zip(&spec.benchmark_tables) {
+        let path = top("benchmark").index(*table);
         match benchmark {
             Benchmark::IscsiRandread(asked) => check_randread(spec, asked, &path, findings),
-            Benchmark::Hash(_) => {}
-            Benchmark::Digest(asked) => {
-                let range = (asked.offset, asked.length);
-                let named = (asked.storage_object.as_str(), asked.via);
-                let _read_only_will_do = check_access(spec, named, range, &path, findings);
-            }
-            Benchmark::Pattern(asked) => {
-                let range = (asked.offset, asked.length);
-                let named = (asked.storage_object.as_str(), asked.via);
-                let object = check_access(spec, named, range, &path, findings);
-                if object.is_some_and(|object| spec.is_read_only(object)) {
-                    let message = format!("{} is read-only", quoted(&asked.storage_object));
-                    let given = vec![path_of(spec, &asked.storage_object), top("disk")];
-                    let finding = Finding::new(path.key("storage_object"), message).given(given);
-                    findings.push(finding.way_out("name one without read_only = true"));
-                }
-            }
+            Benchmark::Measured(asked) => check_measured(spec, asked, &path, findings),
             Benchmark::HostCommand(asked) => check_host_command(asked, &path, findings),
         }
+    }
+}
+
+fn check_measured(spec: &Spec, asked: &Measured, path: &KeyPath, findings: &mut Vec<Finding>) {
+    let Some(access) = asked.access() else { return };
+    let object = check_access(spec, access, path, findings);
+    let name = quoted(access.storage_object);
+    if asked.writes() && object.is_some_and(|object| spec.is_read_only(object)) {
+        let message = format!("{name} is read-only");
+        let given = vec![path_of(spec, access.storage_object), top("disk")];
+        let finding = Finding::new(path.key("storage_object"), message).given(given);
+        findings.push(finding.way_out("name one without read_only = true"));
     }
 }
 
@@ -262,11 +258,11 @@ fn check_digests(
 /// Checks what reads or writes a storage object in the guest.
 fn check_access<'a>(
     spec: &'a Spec,
-    (name, via): (&str, Via),
-    (offset, length): (u64, Option<u64>),
+    access: Access<'_>,
     path: &KeyPath,
     findings: &mut Vec<Finding>,
 ) -> Option<&'a StorageObject> {
+    let Access { storage_object: name, via, offset, length } = access;
     let Some(object) = spec.storage_object(name) else {
         findings.push(no_storage_object(spec, name, path.key("storage_object")));
         return None;

@@ -105,8 +105,7 @@ fn find_unused(spec: &Spec, notes: &mut Vec<String>) {
     let mut used: Vec<&str> =
         tpgs.flat_map(|tpg| &tpg.luns).map(|lun| &*lun.storage_object).collect();
     used.extend(spec.benchmarks.iter().filter_map(|benchmark| match benchmark {
-        Benchmark::Digest(asked) => Some(&*asked.storage_object),
-        Benchmark::Pattern(asked) => Some(&*asked.storage_object),
+        Benchmark::Measured(asked) => asked.access().map(|access| access.storage_object),
         _ => None,
     }));
     for object in spec.storage_objects.iter().filter(|object| !used.contains(&&*object.name)) {

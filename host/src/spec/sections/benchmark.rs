@@ -1,53 +1,84 @@
 //! `[[benchmark]]`.
 
-use super::keys::{DIGEST, HASH, HOST_COMMAND, ISCSI_RANDREAD, PATTERN};
-use super::{chap, folded, require, text};
-use crate::spec::check::{Check, HASH_METRICS, ISCSI_RANDREAD_METRICS, Metric};
+use super::keys::{HOST_COMMAND, ISCSI_RANDREAD};
+use super::workload::{SWEEP, read as read_declared, swept};
+use super::{chap, folded, require};
+use crate::spec::check::{Check, ISCSI_RANDREAD_METRICS, Metric};
 use crate::spec::reader::{Reader, Section};
+use crate::spec::workload::{self, Known};
 use crate::spec::{
-    Base, Benchmark, Digest, Hash, HostCommand, IscsiDigest, IscsiRandread, LUNS, Pattern,
-    PortalSpec, QUEUE_DEPTHS, SECONDS, Via, WORKLOADS,
+    Base, Benchmark, HostCommand, IscsiDigest, IscsiRandread, LUNS, Measured, PortalSpec,
+    QUEUE_DEPTHS, SECONDS, WORKLOADS,
 };
 
+/// Reads every table; one with lists in it stands for several benchmarks. With the number of the table that each came of.
 pub(super) fn read_all(
     root: &Section<'_>,
     base: Base<'_>,
     reader: &mut Reader<'_>,
-) -> Vec<Benchmark> {
+) -> Vec<(usize, Benchmark)> {
     // Which keys are known depends on the workload.
     let sections = root.sections("benchmark", &[], reader);
-    sections.into_iter().map(|section| read(section, base, reader)).collect()
+    let mut benchmarks = Vec::new();
+    for (index, section) in sections.into_iter().enumerate() {
+        let workload = read_workload(&section, reader);
+        let section = workload.with_known(section, reader);
+        for table in section.sweep(&workload.swept(), SWEEP, reader) {
+            benchmarks.push((index, workload.read(&section.over(&table), base, reader)));
+        }
+    }
+    benchmarks
 }
 
-fn read(section: Section<'_>, base: Base<'_>, reader: &mut Reader<'_>) -> Benchmark {
-    let words = WORKLOADS.map(|name| (name, name));
-    match section.choice("workload", &words, reader) {
-        Some("iscsi-randread") => {
-            let section = section.with_known(ISCSI_RANDREAD, reader);
-            Benchmark::IscsiRandread(read_iscsi_randread(&section, base, reader))
-        }
-        Some("digest") => {
-            let section = section.with_known(DIGEST, reader);
-            Benchmark::Digest(read_digest(&section, reader))
-        }
-        Some("pattern") => {
-            let section = section.with_known(PATTERN, reader);
-            Benchmark::Pattern(read_pattern(&section, reader))
-        }
-        Some("host-command") => {
-            let section = section.with_known(HOST_COMMAND, reader);
-            Benchmark::HostCommand(read_host_command(&section, reader))
-        }
-        Some(_) => {
-            let section = section.with_known(HASH, reader);
-            let checks = read_checks(&section, HASH_METRICS, reader);
-            Benchmark::Hash(Hash { checks })
-        }
+/// What decides the keys of a table.
+#[derive(Clone, Copy)]
+enum Workload {
+    Own(&'static str),
+    Declared(&'static Known),
+    Unknown,
+}
+
+fn read_workload(section: &Section<'_>, reader: &mut Reader<'_>) -> Workload {
+    let declared = lunlab_bench::WORKLOADS.iter().map(|workload| workload.name);
+    let words: Vec<&str> = WORKLOADS.into_iter().chain(declared).collect();
+    let choices: Vec<(&str, &'static str)> = words.iter().map(|name| (*name, *name)).collect();
+    match section.choice("workload", &choices, reader) {
+        Some(name) => workload::find(name).map_or(Workload::Own(name), Workload::Declared),
         None => {
-            let section = section.with_known(ISCSI_RANDREAD, reader);
-            require(&section, "workload", &format!("one of {}", WORKLOADS.join(", ")), reader);
-            // Something must stand in its place, or the numbers of those after it would shift.
-            Benchmark::Hash(Hash { checks: Vec::new() })
+            require(section, "workload", &format!("one of {}", words.join(", ")), reader);
+            Workload::Unknown
+        }
+    }
+}
+
+impl Workload {
+    fn with_known<'a>(self, section: Section<'a>, reader: &mut Reader<'_>) -> Section<'a> {
+        let keys: &'static [&'static str] = match self {
+            Self::Declared(known) => &known.keys,
+            Self::Own("iscsi-randread") | Self::Unknown => ISCSI_RANDREAD,
+            Self::Own(_) => HOST_COMMAND,
+        };
+        section.with_known(keys, reader)
+    }
+
+    /// The keys whose lists make a sweep.
+    fn swept(self) -> Vec<&'static str> {
+        match self {
+            Self::Declared(known) => swept(known),
+            Self::Own("iscsi-randread") => vec!["block_size", "queue_depth"],
+            Self::Own(_) | Self::Unknown => Vec::new(),
+        }
+    }
+
+    fn read(self, section: &Section<'_>, base: Base<'_>, reader: &mut Reader<'_>) -> Benchmark {
+        match self {
+            Self::Declared(known) => Benchmark::Measured(read_declared(section, known, reader)),
+            Self::Own("iscsi-randread") => {
+                Benchmark::IscsiRandread(read_iscsi_randread(section, base, reader))
+            }
+            Self::Own(_) => Benchmark::HostCommand(read_host_command(section, reader)),
+            // Something that no rule judges must stand in its place.
+            Self::Unknown => Benchmark::Measured(Measured::default()),
         }
     }
 }
@@ -86,30 +117,6 @@ fn read_portal(section: &Section<'_>, reader: &mut Reader<'_>) -> Option<PortalS
     parsed.ok()
 }
 
-fn read_digest(section: &Section<'_>, reader: &mut Reader<'_>) -> Digest {
-    let (storage_object, via) = read_access(section, reader);
-    let offset = section.size("offset", reader).unwrap_or_default();
-    Digest { storage_object, via, offset, length: section.size("length", reader) }
-}
-
-fn read_pattern(section: &Section<'_>, reader: &mut Reader<'_>) -> Pattern {
-    let (storage_object, via) = read_access(section, reader);
-    Pattern {
-        storage_object,
-        via,
-        seed: section.integer("seed", &(0..=u64::MAX), reader).unwrap_or_default(),
-        offset: section.size("offset", reader).unwrap_or_default(),
-        length: section.size("length", reader),
-    }
-}
-
-fn read_access(section: &Section<'_>, reader: &mut Reader<'_>) -> (String, Via) {
-    require(section, "storage_object", "the name of one", reader);
-    require(section, "via", "loopback or backing", reader);
-    let name = text(section, "storage_object", reader).unwrap_or_default();
-    (name, section.choice("via", &Via::WORDS, reader).unwrap_or(Via::Backing))
-}
-
 fn read_host_command(section: &Section<'_>, reader: &mut Reader<'_>) -> HostCommand {
     require(section, "command", "a list such as [\"sh\", \"-c\", \"…\"]", reader);
     let words = section.strings("command", "word", reader);
@@ -119,7 +126,11 @@ fn read_host_command(section: &Section<'_>, reader: &mut Reader<'_>) -> HostComm
     }
 }
 
-fn read_checks(section: &Section<'_>, metrics: &[Metric], reader: &mut Reader<'_>) -> Vec<Check> {
+pub(super) fn read_checks(
+    section: &Section<'_>,
+    metrics: &[Metric],
+    reader: &mut Reader<'_>,
+) -> Vec<Check> {
     let mut checks = Vec::new();
     for item in section.strings("check", "check", reader) {
         match Check::parse(item.text, metrics) {

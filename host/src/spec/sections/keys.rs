@@ -63,9 +63,6 @@ tables! {
         "workload", "block_size", "queue_depth", "seconds", "region", "lun", "target", "tpg",
         "portal", "initiator", "chap", "header_digest", "data_digest", "check",
     ];
-    HASH = "[[benchmark]]": ["workload", "check"];
-    DIGEST = "[[benchmark]]": ["workload", "storage_object", "via", "offset", "length"];
-    PATTERN = "[[benchmark]]": ["workload", "storage_object", "via", "seed", "offset", "length"];
     HOST_COMMAND = "[[benchmark]]": ["workload", "command", "timeout"];
     RUN = "[run]": ["boot_timeout", "timeout"];
 }

@@ -11,6 +11,7 @@ mod kernel;
 pub(super) mod keys;
 mod storage_object;
 mod target;
+mod workload;
 
 use std::path::Path;
 
@@ -30,6 +31,8 @@ pub(super) fn read<'a>(
 ) -> Spec {
     let root = Section::root(table, ROOT, reader);
     let disks = disk::read_all(&root, base, reader);
+    let benchmarks = benchmark::read_all(&root, base, reader);
+    let (benchmark_tables, benchmarks) = benchmarks.into_iter().unzip();
     Spec {
         kernel: kernel::read(root.section("kernel", KERNEL, reader), base, reader),
         machine: kernel::read_machine(root.section("machine", MACHINE, reader), reader),
@@ -39,7 +42,8 @@ pub(super) fn read<'a>(
         disks,
         discovery: read_discovery(root.section("discovery", DISCOVERY, reader), base, reader),
         targets: target::read_all(&root, base, reader),
-        benchmarks: benchmark::read_all(&root, base, reader),
+        benchmarks,
+        benchmark_tables,
         run: read_run(root.section("run", RUN, reader), reader),
         notes: reader.take_notes(),
     }

@@ -10,6 +10,7 @@ mod reference;
 mod storage;
 mod surface;
 mod target;
+mod workload;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -76,7 +77,11 @@ fn parse(text: &str) -> Result<Spec, Faults> {
 
 /// What a user would be told about a spec.
 fn told(text: &str) -> String {
-    parse(text).map_or_else(|faults| faults.render("s.toml"), |spec| format!("fine: {spec:?}"))
+    let declared = lunlab_bench::WORKLOADS.iter().map(|workload| workload.name);
+    let words = WORKLOADS.into_iter().chain(declared).collect::<Vec<_>>().join(", ");
+    let told =
+        parse(text).map_or_else(|faults| faults.render("s.toml"), |spec| format!("fine: {spec:?}"));
+    told.replace(&words, "EVERY WORKLOAD")
 }
 
 const DISK: &str = r#"[[storage_object]]
@@ -160,8 +165,23 @@ fn the_default_spec_is_what_the_design_says() {
                     data_digest: IscsiDigest::None,
                     checks: vec![],
                 }),
-                Benchmark::Hash(Hash { checks: vec![] }),
+                Benchmark::Measured(Measured {
+                    workload: "hash",
+                    values: [
+                        ("size", "32"),
+                        ("warm_up", "100"),
+                        ("sample_time", "20"),
+                        ("samples_min", "10"),
+                        ("samples_max", "200"),
+                        ("budget", "1000"),
+                        ("precision", "1%"),
+                    ]
+                    .map(|(key, value)| (key.into(), value.into()))
+                    .to_vec(),
+                    checks: vec![],
+                }),
             ],
+            benchmark_tables: vec![0, 1],
             run: Run { boot_timeout: None, timeout: Duration::from_secs(600) },
             notes: vec![],
         }
@@ -526,7 +546,7 @@ s.toml:2:2: key with no value, expected `=` in the line "b"
         ),
         (
             "[[benchmark]]\nworkload = \"hash\"\nblock_size = 4096",
-            r#"s.toml:3:1: benchmark[0].block_size: unknown key, known here: workload, check
+            r#"s.toml:3:1: benchmark[0].block_size: unknown key, known here: workload, check, size, warm_up, sample_time, samples_min, samples_max, budget, precision
   hint: leave it out"#,
         ),
         (
@@ -697,12 +717,12 @@ s.toml:2:2: key with no value, expected `=` in the line "b"
         ),
         (
             "[[benchmark]]",
-            r#"s.toml:1:1: benchmark[0].workload: missing, one of iscsi-randread, hash, digest, pattern, host-command is needed
+            r#"s.toml:1:1: benchmark[0].workload: missing, one of EVERY WORKLOAD is needed
   hint: add workload = "iscsi-randread""#,
         ),
         (
             "[[benchmark]]\nworkload = \"hsh\"",
-            "s.toml:2:12: benchmark[0].workload: \"hsh\" is unknown, one of iscsi-randread, hash, digest, pattern, host-command is needed\n  hint: did you mean \"hash\"?",
+            "s.toml:2:12: benchmark[0].workload: \"hsh\" is unknown, one of EVERY WORKLOAD is needed\n  hint: did you mean \"hash\"?",
         ),
         (
             "[[benchmark]]\nworkload = \"hash\"\ncheck = [\"sha2 <= 5\"]",
@@ -871,7 +891,7 @@ fn what_could_not_be_read_causes_no_second_fault() {
     let text = "[[benchmark]]\nworkload = 1\n[[benchmark]]\nworkload = \"iscsi-randread\"\nblock_size = 3\n";
     assert_eq!(
         told(text),
-        "s.toml:2:12: benchmark[0].workload: 1 is an integer, one of iscsi-randread, hash, digest, pattern, host-command is needed\n  hint: such as workload = \"iscsi-randread\"\n\
+        "s.toml:2:12: benchmark[0].workload: 1 is an integer, one of EVERY WORKLOAD is needed\n  hint: such as workload = \"iscsi-randread\"\n\
          s.toml:4:12: benchmark[1].workload: iscsi-randread needs a [[target]] of iscsi with a LUN, there is none\n  hint: add a [[target]], or take the benchmark out\n\
          s.toml:5:14: benchmark[1].block_size: 3 is out of range, 512 to 1M is allowed\n  hint: such as block_size = 4096"
     );

@@ -244,14 +244,17 @@ fn workloads_beside_the_initiator_arrive() {
     let spec = whole();
     let [
         ..,
-        Benchmark::Pattern(pattern),
-        Benchmark::Digest(digest),
+        Benchmark::Measured(pattern),
+        Benchmark::Measured(digest),
         Benchmark::HostCommand(command),
     ] = spec.benchmarks.as_slice()
     else {
         panic!()
     };
-    assert_eq!((pattern.via, pattern.seed), (Via::Loopback, u64::MAX));
+    assert_eq!((pattern.workload, digest.workload), ("pattern", "digest"));
+    assert_eq!(pattern.value("seed"), u64::MAX.to_string());
+    let [pattern, digest] = [pattern, digest].map(|each| each.access().unwrap());
+    assert_eq!(pattern.via, Via::Loopback);
     assert_eq!((pattern.offset, pattern.length), (1 << 20, Some(4096)));
     assert_eq!((digest.via, digest.offset, digest.length), (Via::Backing, 0, None));
     assert_eq!(command.command, ["sh", "-c", "exit 0"]);

@@ -27,7 +27,7 @@ pub(crate) struct Floor {
 
 /// Boots it once.
 pub(crate) fn measure(subject: &Subject) -> Result<Floor, Failure> {
-    let base = Base { agent: &power_off_program(), modules: &[] }.build()?;
+    let base = Base { agent: &power_off_program(), modules: &[], files: &[] }.build()?;
     let booted = boot(
         subject,
         &base.bytes,

@@ -4,7 +4,7 @@ use crate::figures::{Figure, Goal, Report, Samples};
 use crate::{Failure, Subject};
 use lunlab::cache::Cache;
 use lunlab::image::{BaseSegment, Needs, base_segment, write_initrd};
-use lunlab::run::needs::wanted;
+use lunlab::run::needs::{programs, wanted};
 use lunlab_initramfs::image::GuestFile;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -86,7 +86,7 @@ fn step(subject: &Subject, cache: &Cache, scratch: &Path) -> Result<Step, Failur
     let begun = Instant::now();
     plan.kernel.contents(cache)?;
     let looking = begun.elapsed().as_secs_f64() * 1000.0;
-    let base = base_segment(cache, &plan.kernel, &needs, &subject.agent)?;
+    let base = base_segment(cache, &plan.kernel, &needs, &subject.agent, &programs(&plan.spec)?)?;
     let segment = GuestFile { path: "/lunlab", mode: 0o600, bytes: &SEGMENT };
     write_initrd(&base, &[segment], &initrd)?;
     let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;

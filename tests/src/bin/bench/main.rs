@@ -117,7 +117,7 @@ impl Subject {
         let plan = Plan::make(parsed, &options, &cache, &mut |text| say(text))?;
         let agent = match agent {
             Some(path) => std::fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))?,
-            None => lunlab::agent_image::agent_image()?.to_vec(),
+            None => lunlab::embedded::agent()?.to_vec(),
         };
         Ok(Self { lunlab, spec, plan, cache, agent })
     }

@@ -15,13 +15,13 @@ const PIECE: usize = 64 * ALIGNMENT;
 
 /// A part of a file or device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Range {
-    pub(super) offset: u64,
-    pub(super) length: u64,
+pub(crate) struct Range {
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
 }
 
 /// An open file or device.
-pub(super) struct Direct {
+pub(crate) struct Direct {
     path: String,
     fd: OwnedFd,
     size: u64,
@@ -31,7 +31,7 @@ pub(super) struct Direct {
 impl Direct {
     /// Opens it with O_DIRECT, or without where its file system has none: a tmpfs (before 6.6) is
     /// itself the page cache.
-    pub(super) fn open(path: &str, access: OFlags) -> Result<Self, String> {
+    pub(crate) fn open(path: &str, access: OFlags) -> Result<Self, String> {
         let flags = access | OFlags::CLOEXEC;
         let error = |errno| format!("open {path}: {}", Errno::from(errno));
         let (fd, direct) = match open(path, flags | OFlags::DIRECT, Mode::empty()) {
@@ -46,7 +46,7 @@ impl Direct {
     }
 
     /// The range asked for; a length of 0 goes to the end.
-    pub(super) fn range(&self, offset: u64, length: u64) -> Result<Range, String> {
+    pub(crate) fn range(&self, offset: u64, length: u64) -> Result<Range, String> {
         let Self { path, size, .. } = self;
         let left = size.checked_sub(offset).filter(|left| *left >= length).ok_or_else(|| {
             format!("{path} has {size} bytes: too few for {length} from {offset} on")
@@ -55,7 +55,7 @@ impl Direct {
     }
 
     /// Gives the bytes of a range in order, in pieces.
-    pub(super) fn read(&self, range: Range, mut take: impl FnMut(&[u8])) -> Result<(), String> {
+    pub(crate) fn read(&self, range: Range, mut take: impl FnMut(&[u8])) -> Result<(), String> {
         let mut memory = Memory::new();
         let buffer = memory.aligned();
         let end = range.offset.saturating_add(range.length);
@@ -86,7 +86,7 @@ impl Direct {
     }
 
     /// Writes a range, in pieces that `fill` is given with their offsets, and makes it durable.
-    pub(super) fn write(
+    pub(crate) fn write(
         &self,
         range: Range,
         mut fill: impl FnMut(u64, &mut [u8]),
@@ -116,7 +116,7 @@ impl Direct {
     }
 
     /// How it was opened, for the result.
-    pub(super) fn way(&self) -> &'static str {
+    pub(crate) fn way(&self) -> &'static str {
         if self.direct { "direct" } else { "page cache" }
     }
 }

@@ -1,0 +1,122 @@
+//! `[[benchmark]]` of a declared workload, and sweeps.
+
+use lunlab_bench::workload::{Kind, Parameter};
+use std::fmt::Display;
+use std::time::Duration;
+
+use super::benchmark::read_checks;
+use crate::spec::Measured;
+use crate::spec::quantity::{format_duration, format_size};
+use crate::spec::reader::{Reader, Section};
+use crate::spec::workload::{Known, default_of};
+
+/// The most benchmarks that the lists of one table may make together.
+pub(super) const SWEEP: usize = 1000;
+
+pub(super) fn read(
+    section: &Section<'_>,
+    known: &'static Known,
+    reader: &mut Reader<'_>,
+) -> Measured {
+    let mut values = Vec::new();
+    for parameter in known.workload.all_parameters() {
+        let given = section.has(parameter.name);
+        if parameter.is_needed() && !given {
+            section.missing(parameter.name, &form(parameter), reader);
+        }
+        let read = if given { read_all(section, parameter, reader) } else { None };
+        let value = read.unwrap_or_else(|| default_of(parameter));
+        values.push((parameter.name.to_owned(), value));
+    }
+    let checks = read_checks(section, &known.metrics, reader);
+    Measured { workload: known.workload.name, values, checks }
+}
+
+/// The parameters that make a sweep where they have a list.
+pub(super) fn swept(known: &Known) -> Vec<&'static str> {
+    let single = known.workload.all_parameters().filter(|parameter| !parameter.many);
+    single.map(|parameter| parameter.name).collect()
+}
+
+/// One value, or for those that take several all of a list.
+fn read_all(
+    section: &Section<'_>,
+    parameter: &Parameter,
+    reader: &mut Reader<'_>,
+) -> Option<String> {
+    if !parameter.many {
+        return read_one(section, parameter, reader);
+    }
+    let mut values = Vec::new();
+    for table in section.sweep(&[parameter.name], SWEEP, reader) {
+        values.push(read_one(&section.over(&table), parameter, reader)?);
+    }
+    Some(values.join(","))
+}
+
+fn read_one(
+    section: &Section<'_>,
+    parameter: &Parameter,
+    reader: &mut Reader<'_>,
+) -> Option<String> {
+    let key = parameter.name;
+    match parameter.kind {
+        Kind::Number { least, most } => {
+            section.integer(key, &(least..=most), reader).map(|number| number.to_string())
+        }
+        Kind::Size { least, most } => {
+            let size = section.size(key, reader)?;
+            within(section, key, (size, least, most), format_size, reader).map(|n| n.to_string())
+        }
+        Kind::Time { least, most } => {
+            let time = section.duration(key, reader)?;
+            let time = within(section, key, (time, least, most), format_duration, reader)?;
+            Some(Duration::as_millis(&time).to_string())
+        }
+        Kind::Percent => {
+            let text = section.string(key, "a percentage such as \"1%\"", reader)?;
+            let number = text.strip_suffix('%').and_then(|number| number.parse::<f64>().ok());
+            if number.is_none_or(|number| !(0.0..=100.0).contains(&number)) {
+                let message = format!("{text:?} is not a percentage from 0% to 100%");
+                let hint = Some(format!("write {key} = \"1%\""));
+                reader.fault_with_hint(section.span_of(key), section.path.key(key), message, hint);
+                return None;
+            }
+            Some(text.to_owned())
+        }
+        Kind::Word(words) => {
+            let words: Vec<(&str, &str)> = words.iter().map(|word| (*word, *word)).collect();
+            section.choice(key, &words, reader).map(str::to_owned)
+        }
+        Kind::Flag => section.boolean(key, reader).map(|flag| flag.to_string()),
+        Kind::Text | Kind::StorageObject => {
+            section.string(key, "a string", reader).map(str::to_owned)
+        }
+    }
+}
+
+/// What a parameter that must be given may be.
+fn form(parameter: &Parameter) -> String {
+    match parameter.kind {
+        Kind::Word(words) => words.join(" or "),
+        Kind::StorageObject => "the name of one".to_owned(),
+        _ => parameter.about.to_owned(),
+    }
+}
+
+fn within<T: PartialOrd + Copy, D: Display>(
+    section: &Section<'_>,
+    key: &str,
+    (value, least, most): (T, T, T),
+    form: impl Fn(T) -> D,
+    reader: &mut Reader<'_>,
+) -> Option<T> {
+    if (least..=most).contains(&value) {
+        return Some(value);
+    }
+    let (shown, least, most) = (form(value), form(least), form(most));
+    let message = format!("{shown} is out of range, {least} to {most} is allowed");
+    let hint = Some(format!("such as {key} = \"{least}\""));
+    reader.fault_with_hint(section.span_of(key), section.path.key(key), message, hint);
+    None
+}

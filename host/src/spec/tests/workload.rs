@@ -1,0 +1,72 @@
+//! Benchmarks of declared workloads, and sweeps.
+
+use super::{exported, parse, told};
+use crate::spec::{Benchmark, Measured, Spec};
+
+fn measured(spec: &Spec) -> Vec<&Measured> {
+    let of = |benchmark| match benchmark {
+        &Benchmark::Measured(ref measured) => measured,
+        other => panic!("{other:?}"),
+    };
+    spec.benchmarks.iter().map(of).collect()
+}
+
+#[test]
+fn values_are_read_by_their_kind_and_defaults_filled_in() {
+    let text = "[[benchmark]]\nworkload = \"hash\"\nsize = [\"1K\", 32]\nbudget = \"2s\"\nprecision = \"0.5%\"";
+    let spec = parse(text).unwrap();
+    let asked = measured(&spec)[0];
+    let values = ["size", "budget", "precision", "warm_up"].map(|key| asked.value(key));
+    assert_eq!(values, ["1024,32", "2000", "0.5%", "100"]);
+    assert_eq!(asked.shown()["budget"], 2000);
+}
+
+#[test]
+fn lists_make_a_benchmark_for_each_combination() {
+    let text = exported(
+        "[[benchmark]]\nworkload = \"iscsi-randread\"\nblock_size = [\"4K\", \"8K\"]\nqueue_depth = [1, 2]\n[[benchmark]]\nworkload = \"calibration\"",
+    );
+    let spec = parse(&text).unwrap();
+    let pairs: Vec<_> = spec
+        .benchmarks
+        .iter()
+        .filter_map(|benchmark| match benchmark {
+            Benchmark::IscsiRandread(asked) => Some((asked.block_size, asked.queue_depth)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(pairs, [(4096, 1), (4096, 2), (8192, 1), (8192, 2)]);
+    assert_eq!(spec.benchmark_tables, [0, 0, 0, 0, 1]);
+}
+
+#[test]
+fn what_is_wrong_with_a_workload_is_told_once_with_its_place() {
+    let bench = |line: &str| format!("[[benchmark]]\nworkload = \"calibration\"\n{line}");
+    for (line, expected) in [
+        ("samples_min = 1", "samples_min: 1 is out of range, a whole number from 2 to 100000"),
+        ("budget = \"2h\"", "budget: 2h is out of range, 0ms to 1h is allowed"),
+        ("budget = 5", "budget: 5 has no unit"),
+        ("precision = \"much\"", "precision: \"much\" is not a percentage from 0% to 100%"),
+        ("precision = 1", "precision: 1 is an integer, a percentage such as \"1%\""),
+        ("budgt = \"1s\"", "hint: did you mean \"budget\"?"),
+        ("budget = []", "budget: the list is empty"),
+        ("budget = [\"1s\", 2]", "s.toml:3:17: benchmark[0].budget: 2 has no unit"),
+        ("check = [\"lop <= 1ms\"]", "hint: did you mean \"loop\"?"),
+        ("check = [\"loop <= 1\"]", "has no unit of time"),
+    ] {
+        let told = told(&bench(line));
+        assert!(told.contains(expected), "{line}: {told}");
+    }
+    let twice = told(&bench("budget = [\"1s\", \"2s\"]\nsamples_min = 0"));
+    assert_eq!(twice.matches("out of range").count(), 1, "{twice}");
+}
+
+#[test]
+fn a_sweep_has_a_bound() {
+    let many: Vec<String> = (0..32).map(|n| format!("\"{}ms\"", n + 1)).collect();
+    let list = many.join(", ");
+    let text =
+        format!("[[benchmark]]\nworkload = \"calibration\"\nbudget = [{list}]\nwarm_up = [{list}]");
+    let told = told(&text);
+    assert!(told.contains("4:11: benchmark[0].warm_up: the lists make more than 1000"), "{told}");
+}

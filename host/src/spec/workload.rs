@@ -1,0 +1,155 @@
+//! A benchmark of a workload that is declared in `lunlab-bench`: its values, as the guest takes them.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use lunlab_bench::WORKLOADS;
+use lunlab_bench::unit;
+use lunlab_bench::workload::{Kind, Parameter, Workload};
+
+use super::benchmark::Via;
+use super::check::{Check, Dimension, Metric};
+use super::quantity::{parse_duration, parse_size};
+
+/// One benchmark of a declared workload.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// The workload's name.
+    pub workload: &'static str,
+    /// A value for every parameter: sizes in bytes, times in milliseconds, lists with commas.
+    pub values: Vec<(String, String)>,
+    /// What its results must satisfy.
+    pub checks: Vec<Check>,
+}
+
+impl Measured {
+    /// The values as results have them: numbers as numbers.
+    #[must_use]
+    pub fn shown(&self) -> BTreeMap<String, serde_json::Value> {
+        let shown = |(key, value): &(String, String)| {
+            let number = value.parse::<u64>().map(serde_json::Value::from);
+            (key.clone(), number.unwrap_or_else(|_| value.clone().into()))
+        };
+        self.values.iter().map(shown).collect()
+    }
+
+    /// The storage object it uses, by which way, from which byte and how many of them.
+    #[must_use]
+    pub fn access(&self) -> Option<Access<'_>> {
+        let storage_object = Some(self.value("storage_object")).filter(|name| !name.is_empty())?;
+        let via = Via::WORDS.iter().find(|(word, _)| *word == self.value("via"))?.1;
+        let offset = self.value("offset").parse().unwrap_or_default();
+        Some(Access { storage_object, via, offset, length: self.value("length").parse().ok() })
+    }
+
+    /// Whether it writes to its storage object.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        let reads_all = ["", "100"].contains(&self.value("read_percent"));
+        self.workload == "pattern" || !reads_all || self.value("verify") == "true"
+    }
+
+    /// The value of a parameter; empty where there is none.
+    #[must_use]
+    pub fn value(&self, key: &str) -> &str {
+        self.values.iter().find(|(known, _)| known == key).map_or("", |(_, value)| value)
+    }
+}
+
+/// How a benchmark gets at a storage object in the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access<'a> {
+    /// Its name.
+    pub storage_object: &'a str,
+    /// By which way.
+    pub via: Via,
+    /// From which byte.
+    pub offset: u64,
+    /// How many bytes; all that follow when this is nothing.
+    pub length: Option<u64>,
+}
+
+/// What the host knows of a declared workload beside its declaration.
+pub(super) struct Known {
+    /// The declaration.
+    pub(super) workload: &'static Workload,
+    /// The keys its table may have.
+    pub(super) keys: Vec<&'static str>,
+    /// What its checks can name.
+    pub(super) metrics: Vec<Metric>,
+}
+
+static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| WORKLOADS.iter().map(known).collect());
+
+fn known(workload: &'static Workload) -> Known {
+    let own = workload.all_parameters().map(|parameter| parameter.name);
+    let metric = |&(name, unit): &(&'static str, &'static str)| {
+        let is_time = matches!(unit, unit::NANOSECONDS | unit::MILLISECONDS);
+        let dimension = if is_time { Dimension::Time } else { Dimension::Number };
+        Metric { name, dimension }
+    };
+    Known {
+        workload,
+        // Without samples there is nothing to check.
+        keys: ["workload", "check"]
+            .into_iter()
+            .take(if workload.series.is_empty() { 1 } else { 2 })
+            .chain(own)
+            .collect(),
+        metrics: workload.series.iter().map(metric).collect(),
+    }
+}
+
+/// The declared workload of that name.
+pub(super) fn find(name: &str) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| known.workload.name == name)
+}
+
+/// A parameter's default as the guest takes it.
+pub(super) fn default_of(parameter: &Parameter) -> String {
+    let canonical = |text: &str| {
+        match parameter.kind {
+            Kind::Size { .. } => parse_size(text).map(|bytes| bytes.to_string()),
+            Kind::Time { .. } => parse_duration(text).map(|time| time.as_millis().to_string()),
+            _ => return text.to_owned(),
+        }
+        .unwrap_or_else(|_| text.to_owned())
+    };
+    if parameter.default.is_empty() {
+        return String::new();
+    }
+    let texts = parameter.default.split(',').map(|text| canonical(text.trim()));
+    texts.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_what_the_workload_can_read() {
+        for workload in WORKLOADS {
+            for parameter in workload.all_parameters().filter(|each| !each.default.is_empty()) {
+                let default = default_of(parameter);
+                let numbers = matches!(
+                    parameter.kind,
+                    Kind::Number { .. } | Kind::Size { .. } | Kind::Time { .. }
+                );
+                let readable = default.split(',').all(|one| one.parse::<u64>().is_ok());
+                assert!(!numbers || readable, "{}: {}", workload.name, parameter.name);
+            }
+            assert!(workload.all_parameters().count() <= lunlab_protocol::request::PARAMETERS);
+        }
+    }
+
+    #[test]
+    fn no_two_parameters_and_no_two_workloads_have_one_name() {
+        for known in KNOWN.iter() {
+            let mut keys = known.keys.clone();
+            keys.sort_unstable();
+            keys.dedup();
+            assert_eq!(keys.len(), known.keys.len(), "{}", known.workload.name);
+            assert!(!super::super::WORKLOADS.contains(&known.workload.name));
+        }
+    }
+}
