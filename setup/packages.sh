@@ -38,6 +38,9 @@ need_for_test() {
     need libiscsi-bin "libiscsi's tools (iscsi-ls, iscsi-inq, …)" has_command iscsi-inq
     need qemu-utils "QEMU's tools (qemu-img, qemu-io)" has_command qemu-io
     need qemu-block-extra "QEMU's iSCSI driver" has_qemu_iscsi
+    need chromium "Chromium, which tests look at pages with" has_command chromium
+    # Without a font of its own a browser measures boxes.
+    need fonts-dejavu-core "a font (DejaVu)" has_file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
     need cpio "cpio" has_command cpio
     need xz-utils "xz" has_command xz
     need zstd "zstd" has_command zstd

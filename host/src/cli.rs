@@ -125,14 +125,14 @@ Exit codes: 0 imported, 2 no saveconfig.json";
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
-  lunlab report lunlab-results/20261122T210918643Z-a00564df      writes report.html
-  lunlab report lunlab-results/2026* -o all.html
-  lunlab report --a old/2026* --b new/2026* -o difference.html
+  lunlab report last                               writes report.html
+  lunlab report lunlab-results -o all.html         every result there
+  lunlab report --a old --b new -o difference.html
   lunlab report result.json -o - | gzip > report.html.gz
-  lunlab report lunlab-results/2026* --csv samples.csv
+  lunlab report lunlab-results --csv samples.csv
 
-The page is one file that needs no network. A result is its directory or its result.json; one that
-is incomplete is shown as far as it goes. With --csv alone no page is written.
+The page is one file that needs no network. A result that is incomplete is shown as far as it goes.
+With --csv alone no page is written.
 
 Exit codes: 0 written, 2 no such result, or the file is there already, 3 it cannot be written";
 
@@ -280,15 +280,21 @@ pub struct Import {
 /// `lunlab report`.
 #[derive(Debug, Args)]
 pub struct Report {
-    /// What to show: directories of results, or their result.json
-    #[arg(value_name = "RESULT", required_unless_present = "a")]
-    pub results: Vec<PathBuf>,
+    /// What to show: results, their result.json, directories of results, `last`, `last~1`
+    #[arg(value_name = "RESULT", required_unless_present_any = ["a", "b"])]
+    pub results: Vec<String>,
     /// What is compared with: one or more results
     #[arg(long, value_name = "RESULT", num_args = 1.., requires = "b", conflicts_with = "results")]
-    pub a: Vec<PathBuf>,
+    pub a: Vec<String>,
     /// What is compared: one or more results
     #[arg(long, value_name = "RESULT", num_args = 1.., requires = "a")]
-    pub b: Vec<PathBuf>,
+    pub b: Vec<String>,
+    /// Where `last` is looked for
+    #[arg(long = "results", value_name = "DIR", default_value = "lunlab-results")]
+    pub directory: PathBuf,
+    /// What `lunlab compare --format json` printed of these results
+    #[arg(long, value_name = "FILE", requires = "a")]
+    pub compare: Option<PathBuf>,
     /// Where to write the page; `-` is stdout [default: report.html]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

@@ -32,6 +32,12 @@ pub fn text(text: &str) -> bool {
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
 }
 
+/// Whether stdout is a terminal: a person, not a program, reads it.
+#[must_use]
+pub fn is_for_a_person() -> bool {
+    std::io::stdout().is_terminal()
+}
+
 /// A line on stderr.
 pub fn progress(text: &str) {
     let _nobody_to_tell = writeln!(std::io::stderr().lock(), "{text}");

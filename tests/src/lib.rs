@@ -3,6 +3,7 @@
 //! - [`Lunlab`] is a command line in a directory of its own; it is run to its [`Finished`] end,
 //!   started to be watched as [`Running`], or held as an iSCSI target, [`Held`].
 //! - [`Leftovers`] remembers the processes and ports of a run and says which outlived it.
+//! - [`browser`] is headless Chromium.
 //! - [`boots`] keeps more machines from booting at once than the host can bear.
 //! - [`tools`] are the programs of others that the tests drive, [`clients`] those that are initiators;
 //!   [`ports`] are free ones for portals.
@@ -11,6 +12,7 @@
 //! each has a deadline. What fails says why: standard error, and the console's last lines.
 
 pub mod boots;
+pub mod browser;
 pub mod clients;
 mod command;
 pub mod controls;

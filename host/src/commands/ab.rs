@@ -121,6 +121,7 @@ fn take_turns(
         }
         side.found.push(Found {
             directory: finished.place,
+            json: finished.document.to_json().unwrap_or_default(),
             document: finished.document,
             spec: Some(side.spec.clone()),
             incomplete: false,

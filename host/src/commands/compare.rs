@@ -4,19 +4,12 @@ use crate::cli::{self, Format};
 use crate::compare::{Comparison, Limits, compare};
 use crate::error::Error;
 use crate::output;
-use crate::result::locate::{self, Found};
+use crate::result::locate;
 
 /// Compares what was named.
 pub(super) fn run(command: &cli::Compare) -> Result<u8, Error> {
     let (a, b) = sides(command)?;
-    let read = |words: &[String]| -> Result<Vec<Found>, Error> {
-        let mut found = Vec::new();
-        for word in words {
-            found.extend(locate::read(word, &command.results)?);
-        }
-        found.sort_by(|a, b| a.document.started_at.cmp(&b.document.started_at));
-        Ok(found)
-    };
+    let read = |words: &[String]| locate::read_all(words, &command.results);
     let limits = Limits::new(command.judging.margin, command.judging.fail_on);
     conclude(&compare(&read(&a)?, &read(&b)?, limits), command.format)
 }

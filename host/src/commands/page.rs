@@ -1,9 +1,11 @@
 //! `lunlab report`: results as one HTML page, or their samples as CSV.
 
 use crate::cli::Report;
+use crate::compare::{Limits, compare};
 use crate::error::Error;
-use crate::report::{self, Run, Side};
-use crate::{output, result};
+use crate::output;
+use crate::report::{self, Comparison, Run, Side};
+use crate::result::locate::{self, Found};
 use std::fs::Permissions;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -19,9 +21,9 @@ pub(super) fn report(report: &Report) -> Result<u8, Error> {
     if !report.force {
         places.into_iter().flatten().try_for_each(vacant)?;
     }
-    let runs = runs(report)?;
+    let Material { runs, comparison } = material(report)?;
     if let Some(place) = page {
-        write(place, &report::page(&runs), report.force)?;
+        write(place, &report::page(&runs, comparison.as_ref()), report.force)?;
     }
     if let Some(place) = &report.csv {
         write(place, &report::csv(&runs), report.force)?;
@@ -34,36 +36,41 @@ fn page_place(report: &Report) -> Option<&Path> {
     report.output.as_deref().or(default)
 }
 
-fn runs(report: &Report) -> Result<Vec<Run>, Error> {
-    let sides = [
-        ("run", None, &report.results),
-        ("A", Some(Side::A), &report.a),
-        ("B", Some(Side::B), &report.b),
-    ];
-    let mut runs = Vec::new();
-    for (word, side, places) in sides {
-        for (n, place) in places.iter().enumerate() {
-            let number = if places.len() > 1 || side.is_none() {
-                format!(" {}", n + 1)
-            } else {
-                String::new()
-            };
-            runs.push(run(format!("{word}{number}"), side, place)?);
-        }
-    }
-    Ok(runs)
+/// What is shown: runs alone, or two sides and how they compare.
+struct Material {
+    runs: Vec<Run>,
+    comparison: Option<Comparison>,
 }
 
-fn run(label: String, side: Option<Side>, place: &Path) -> Result<Run, Error> {
-    let loaded = result::load(place).map_err(|error| {
-        let refused = Error::usage(error.to_string());
-        match error.hint() {
-            Some(hint) => refused.with_hint(hint),
-            None => refused,
-        }
-    })?;
-    let result::Loaded { incomplete, document, json, .. } = loaded;
-    Ok(Run { label, side, incomplete, document, json })
+fn material(report: &Report) -> Result<Material, Error> {
+    let read = |words: &[String]| locate::read_all(words, &report.directory);
+    let (alone, a, b) = (read(&report.results)?, read(&report.a)?, read(&report.b)?);
+    let comparison = match &report.compare {
+        Some(place) => Some(read_comparison(place)?),
+        None if a.is_empty() || b.is_empty() => None,
+        None => Some(Comparison::of(&compare(&a, &b, Limits::new(None, None)))?),
+    };
+    let sides = [("run", None, alone), ("A", Some(Side::A), a), ("B", Some(Side::B), b)];
+    let runs = sides.into_iter().flat_map(|(word, side, found)| named(word, side, found));
+    Ok(Material { runs: runs.collect(), comparison })
+}
+
+/// Runs by their numbers; a side of one run needs none.
+fn named(word: &str, side: Option<Side>, found: Vec<Found>) -> Vec<Run> {
+    let numbered = found.len() > 1 || side.is_none();
+    let label = |n: usize| if numbered { format!("{word} {}", n + 1) } else { word.to_owned() };
+    let runs = found.into_iter().enumerate().map(|(n, found)| {
+        let Found { document, json, incomplete, .. } = found;
+        Run { label: label(n), side, incomplete, document, json }
+    });
+    runs.collect()
+}
+
+fn read_comparison(place: &Path) -> Result<Comparison, Error> {
+    let refused =
+        |problem: String| Error::usage(format!("--compare {}: {problem}", place.display()));
+    let json = std::fs::read(place).map_err(|error| refused(error.to_string()))?;
+    serde_json::from_slice(&json).map_err(|error| refused(format!("no comparison: {error}")))
 }
 
 fn is_stdout(place: &Path) -> bool {

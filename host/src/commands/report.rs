@@ -2,10 +2,11 @@
 
 use crate::error::{Category, Error};
 use crate::escape::terminal;
+use crate::report::sparkline;
 use crate::result::{
-    self, Benchmark, Choice, Difference, Document, Host, Kernel, LogSummary, OneTarget, OneTpg,
-    Phase, Qemu, Reproduction, SCHEMA, Series, Target, Transport, VerdictRecord, shell_line,
-    timestamp,
+    self, Benchmark, Choice, Difference, Document, Histogram, Host, Kernel, LogSummary, OneTarget,
+    OneTpg, Phase, Qemu, Reproduction, SCHEMA, Series, Target, Transport, VerdictRecord,
+    shell_line, timestamp,
 };
 use crate::run::Outcome;
 use crate::run::plan::Plan;
@@ -13,7 +14,7 @@ use crate::spec::format_size;
 use crate::verdict::{Fact, Kind, Verdict};
 use std::fmt::Write;
 use std::path::Path;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Everything known of a run that is over.
 pub(super) struct Report<'a> {
@@ -23,6 +24,8 @@ pub(super) struct Report<'a> {
     pub(super) started: Instant,
     pub(super) command: Vec<String>,
     pub(super) logs: Vec<LogSummary>,
+    /// Whether the summary has histograms: only where no program reads it.
+    pub(super) histograms: bool,
 }
 
 impl Report<'_> {
@@ -87,7 +90,7 @@ impl Report<'_> {
             text.row("check", &format!("{}: {outcome}: {}", check.name, check.detail));
         }
         for benchmark in &document.benchmarks {
-            benchmark_rows(&mut text, benchmark);
+            benchmark_rows(&mut text, benchmark, self.histograms);
         }
         for note in &document.notes {
             text.row("note", note);
@@ -261,11 +264,12 @@ fn tpg_words(target: &OneTarget, tpg: &OneTpg) -> String {
     if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
 }
 
-fn benchmark_rows(text: &mut Table, benchmark: &Benchmark) {
+fn benchmark_rows(text: &mut Table, benchmark: &Benchmark, histograms: bool) {
     let mut name = benchmark.workload.as_str();
     for series in &benchmark.series {
         if let Some(line) = series_line(series) {
-            text.row(name, &line);
+            let shape = sparkline::of_samples(&series.samples).filter(|_| histograms);
+            text.row(name, [line, shape.unwrap_or_default()].join(" ").trim_end());
             name = "";
         }
     }
@@ -274,6 +278,10 @@ fn benchmark_rows(text: &mut Table, benchmark: &Benchmark) {
         (latency("p50"), latency("p99"), latency("max"), benchmark.metrics.get("mb_per_s"))
     {
         let line = format!("{rate:.1} MB/s, latency p50 {p50:.2} p99 {p99:.2} max {max:.2} ms");
+        text.row("", &line);
+    }
+    let shapes = benchmark.histograms.iter().filter(|_| histograms).filter_map(latency_line);
+    for line in shapes {
         text.row("", &line);
     }
     for (what, found) in &benchmark.findings {
@@ -289,6 +297,14 @@ fn benchmark_rows(text: &mut Table, benchmark: &Benchmark) {
     if name == benchmark.workload {
         text.row(name, if benchmark.done { "done" } else { "not measured" });
     }
+}
+
+/// The shape of a histogram between its ends, in milliseconds.
+fn latency_line(histogram: &Histogram) -> Option<String> {
+    let ends = [histogram.buckets.first()?.0, histogram.buckets.last()?.0];
+    let [low, high] = ends.map(|ns| Duration::from_nanos(ns).as_secs_f64() * 1e3);
+    let shape = sparkline::of_buckets(&histogram.buckets)?;
+    Some(format!("{} latency {low:.3} {shape} {high:.3} ms", histogram.series))
 }
 
 fn series_line(series: &Series) -> Option<String> {

@@ -192,6 +192,7 @@ impl Task {
             started: self.started,
             command: self.command(plan),
             logs: [logs.console, logs.kmsg].into_iter().flatten().map(|log| log.finish()).collect(),
+            histograms: output::is_for_a_person(),
         };
         let document = report.document(directory.run_id());
         let incomplete = directory.path().to_owned();

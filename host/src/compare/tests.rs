@@ -35,7 +35,13 @@ fn run(number: usize, truth: Truth, random: &mut fastrand::Rng) -> Found {
         benchmarks: vec![benchmark],
         ..passed()
     };
-    Found { directory: PathBuf::new(), document, spec: None, incomplete: false }
+    Found {
+        directory: PathBuf::new(),
+        document,
+        json: String::new(),
+        spec: None,
+        incomplete: false,
+    }
 }
 
 /// `pairs` runs of each side by turns: ABBA.

@@ -40,6 +40,13 @@ impl Axis {
         Self::nice(0.0..if most > 0.0 { most } else { 1.0 }, name, unit)
     }
 
+    /// A linear axis as far to one side of 0 as to the other.
+    pub(super) fn around_zero(most: f64, name: &str, unit: &str) -> Self {
+        let (_, most) = extent(&[most]);
+        let most = if most > 0.0 { most } else { 1.0 };
+        Self::nice(-most..most, name, unit)
+    }
+
     fn nice(range: Range<f64>, name: &str, unit: &str) -> Self {
         let (factor, unit) = display_unit(unit, range.end.abs().max(range.start.abs()));
         let ticks = nice_ticks(range.start / factor, range.end / factor)

@@ -58,10 +58,10 @@ fn reason(runs: &[Run], worst: &Run) -> String {
     let VerdictRecord { reason, also, .. } = &worst.document.verdict;
     let also = if also.is_empty() { String::new() } else { format!("; also {}", also.join(", ")) };
     let passed = runs.iter().filter(|run| run.document.verdict.kind == "pass").count();
-    let of = if runs.len() > 1 {
-        format!("{passed} of {} runs passed; the worst, {}: ", runs.len(), worst.label)
-    } else {
-        String::new()
+    let of = match runs.len() {
+        1 => String::new(),
+        all if passed == all => format!("all {all} runs passed: "),
+        all => format!("{passed} of {all} runs passed; the worst, {}: ", worst.label),
     };
     format!("{of}{reason}{also}")
 }

@@ -49,11 +49,20 @@ pub(super) fn table(columns: &[Column], rows: &[Vec<String>]) -> String {
     for row in &rows {
         html.push_str("<tr>");
         for (column, cell) in columns.iter().zip(row) {
-            push(&mut html, format_args!("<td{}>{}</td>", class(column), text(cell)));
+            let cell = match column {
+                Column::Text(_) => text(cell),
+                Column::Number(_) => together(&text(cell)),
+            };
+            push(&mut html, format_args!("<td{}>{cell}</td>", class(column)));
         }
         html.push_str("</tr>\n");
     }
     html + "</tbody></table></div>\n"
+}
+
+/// Numbers stay beside their units; a range may break before its second.
+fn together(numbers: &str) -> String {
+    numbers.replace(' ', "\u{a0}").replace("\u{a0}to\u{a0}", " to\u{a0}")
 }
 
 fn with_content<'a>(

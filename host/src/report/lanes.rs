@@ -122,11 +122,11 @@ pub(super) struct Estimate {
 impl Estimate {
     pub(super) fn of(samples: &[f64]) -> Option<Self> {
         let summary = statistics::Summary::of(samples)?;
-        let interval = statistics::order_interval(samples);
+        let interval = statistics::median_interval(samples);
         Some(Self {
             count: summary.count,
             median: summary.median,
-            interval: interval.map(|(low, _, high)| (low, high)),
+            interval,
             mad: summary.mad,
             quartiles: (summary.p25, summary.p75),
             extremes: (summary.min, summary.max),

@@ -81,18 +81,19 @@ fn counters(groups: &[Group], lanes: &[Lane]) -> String {
         Column::Text("counter"),
         Column::Text("of"),
         Column::Number("value"),
+        Column::Text("not known, for"),
     ];
     let mut rows = Vec::new();
     for group in groups {
         for (lane, benchmarks) in lanes.iter().zip(&group.lanes) {
             for counter in benchmarks.iter().flat_map(|benchmark| &benchmark.counters) {
-                let unknown = || counter.problem.clone().unwrap_or_else(|| "–".to_owned());
                 rows.push(vec![
                     group.label(groups),
                     counter.region.clone(),
                     counter.name.clone(),
                     lane.label.clone(),
-                    counter.value.map_or_else(unknown, |value| value.to_string()),
+                    counter.value.map(|value| value.to_string()).unwrap_or_default(),
+                    counter.problem.clone().unwrap_or_default(),
                 ]);
             }
         }

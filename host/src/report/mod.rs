@@ -5,6 +5,7 @@
 
 mod axis;
 mod csv;
+mod forest;
 mod header;
 mod html;
 mod lanes;
@@ -16,6 +17,7 @@ mod quantity;
 mod raw;
 mod role;
 mod scaling;
+pub mod sparkline;
 mod sweep;
 mod throughput;
 mod timeline;
@@ -24,6 +26,7 @@ mod timeline;
 mod tests;
 
 pub use csv::csv;
+pub use forest::Comparison;
 pub use page::page;
 
 use crate::result::Document;

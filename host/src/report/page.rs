@@ -2,17 +2,21 @@
 
 use super::html::text;
 use super::lanes::{groups, lanes};
-use super::{Run, header, latency, measured, raw, role, scaling, sweep, throughput, timeline};
+use super::{
+    Comparison, Run, forest, header, latency, measured, raw, role, scaling, sweep, throughput,
+    timeline,
+};
 
 const STYLE: &str = include_str!("style.css");
 
 /// One HTML file that needs nothing else.
 #[must_use]
-pub fn page(runs: &[Run]) -> String {
+pub fn page(runs: &[Run], comparison: Option<&Comparison>) -> String {
     let lanes = lanes(runs);
     let groups = groups(&lanes);
     let parts = [
         header::header(runs),
+        comparison.map(forest::forest).unwrap_or_default(),
         header::checks(runs),
         measured::measured(&groups, &lanes),
         timeline::timeline(&lanes),

@@ -1,5 +1,8 @@
 //! Numbers as people read them.
 
+/// From here on rates have prefixes.
+const LONG: f64 = 1e6;
+
 /// Nanoseconds in a unit of time; `None` for other units.
 pub(super) fn nanoseconds(unit: &str) -> Option<f64> {
     match unit {
@@ -31,7 +34,8 @@ pub(super) fn display_unit(unit: &str, most: f64) -> (f64, String) {
 
 /// A value with its unit: `4.19 ms`, `7464 /s`.
 pub(super) fn quantity(value: f64, unit: &str) -> String {
-    if nanoseconds(unit).is_some() {
+    let is_rate = unit.ends_with("/s");
+    if nanoseconds(unit).is_some() || is_rate && value.abs() >= LONG {
         let (factor, unit) = display_unit(unit, value);
         return format!("{} {unit}", number(value / factor));
     }
@@ -46,6 +50,7 @@ pub(super) fn quantity(value: f64, unit: &str) -> String {
 pub(super) fn range((low, high): (f64, f64), unit: &str) -> String {
     let (factor, shown) = match nanoseconds(unit) {
         Some(_) => display_unit(unit, high),
+        None if high.abs() >= LONG => display_unit(unit, high),
         None => (1.0, unit.trim_start_matches('1').to_owned()),
     };
     let words = format!("{} to {} {shown}", number(low / factor), number(high / factor));
@@ -59,7 +64,7 @@ pub(super) fn number(value: f64) -> String {
     match size {
         _ if !value.is_finite() => "–".to_owned(),
         0.0 => "0".to_owned(),
-        1e12.. => format!("{value:.3e}"),
+        1e7.. => format!("{value:.3e}"),
         1000.0.. => format!("{value:.0}"),
         100.0.. => trimmed(format!("{value:.1}")),
         10.0.. => trimmed(format!("{value:.2}")),
@@ -95,6 +100,8 @@ mod tests {
             (2.5, "s", "2.5 s"),
             (0.0, "ns", "0 ns"),
             (7464.2, "1/s", "7464 /s"),
+            (1.03e9, "1/s", "1030 M/s"),
+            (1.03e9, "", "1.030e9"),
             (30.62, "MB/s", "30.62 MB/s"),
             (0.98765, "ratio", "0.9877"),
             (f64::NAN, "MB/s", "– MB/s"),

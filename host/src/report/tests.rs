@@ -1,6 +1,6 @@
 //! Pages of made-up results.
 
-use super::{Run, Side, csv, page};
+use super::{Comparison, Run, Side, csv, page};
 use crate::result::{
     Benchmark, CheckResult, Conditions, Counter, Document, Histogram, Kernel, Phase, Series,
     VerdictRecord,
@@ -61,6 +61,20 @@ fn run(label: &str, side: Option<Side>, benchmarks: Vec<Benchmark>) -> Run {
     Run { label: label.into(), side, incomplete: false, document, json }
 }
 
+fn comparison(word: &str) -> Comparison {
+    let row = |series: &str, ratio: Option<f64>, judgement: &str| {
+        serde_json::json!({
+            "workload": word, "parameters": {word: word}, "series": series, "unit": word,
+            "a": {"value": 1.0}, "b": {"value": 2.0}, "ratio": ratio,
+            "interval": ratio.map(|ratio| (ratio * 0.9, ratio * 1.1)), "judgement": judgement,
+            "reason": word, "flags": [word], "better": "lower",
+        })
+    };
+    let rows =
+        [row("slower", Some(1.1), "worse"), row("alike", Some(1.0), word), row("new", None, "x")];
+    serde_json::from_value(serde_json::json!({"rows": rows, "notes": [word]})).unwrap()
+}
+
 fn sections(page: &str) -> Vec<&str> {
     page.split("<section id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect()
 }
@@ -68,7 +82,7 @@ fn sections(page: &str) -> Vec<&str> {
 #[test]
 fn a_page_has_a_section_for_what_there_is_and_the_verdict_first() {
     let benchmarks = [1, 4, 16].map(randread).into_iter().chain([blocks()]);
-    let page = page(&[run("run 1", None, benchmarks.collect())]);
+    let page = page(&[run("run 1", None, benchmarks.collect())], None);
     let expected = [
         "checks",
         "measured",
@@ -94,7 +108,7 @@ fn what_is_missing_is_left_out() {
     let mut bare = run("run 1", None, vec![Benchmark::default()]);
     bare.document.timeline.clear();
     bare.document.checks.clear();
-    let page = page(&[bare]);
+    let page = page(&[bare], None);
     assert_eq!(sections(&page), ["parameters", "raw"]);
     assert!(!page.contains("<svg"));
 }
@@ -133,7 +147,8 @@ fn nothing_from_outside_becomes_markup() {
     document.notes = vec![text()];
     document.kernel = Some(Kernel { image: text(), release: Some(text()), ..Kernel::default() });
     run.json = run.document.to_json().unwrap();
-    let page = page(&[run.clone(), run]);
+    let compared = comparison(HOSTILE);
+    let page = page(&[run.clone(), run], Some(&compared));
     assert_eq!(page.matches("<script").count(), 2, "the data and the download");
     assert_eq!(page.matches("</script>").count(), 2);
     let shown = page.split("<script").next().unwrap();
@@ -145,7 +160,7 @@ fn nothing_from_outside_becomes_markup() {
 #[test]
 fn the_raw_json_is_in_the_page_and_stays_what_it_was() {
     let one = run("run 1", None, vec![randread(1)]);
-    let page = page(&[one.clone(), run("run 2", None, vec![])]);
+    let page = page(&[one.clone(), run("run 2", None, vec![])], None);
     let data = page.split("application/json").nth(1).unwrap();
     let data = data.split_once('>').unwrap().1.split("</script>").next().unwrap();
     let documents: Vec<Document> = serde_json::from_str(data).unwrap();
@@ -170,8 +185,10 @@ fn extreme_samples_are_drawn_without_complaint() {
             series: "odd".into(),
             buckets: vec![(0, 1), (1, u64::MAX), (u64::MAX, u64::MAX)],
         }];
-        let page =
-            page(&[run("A", Some(Side::A), vec![benchmark]), run("B", Some(Side::B), vec![])]);
+        let page = page(
+            &[run("A", Some(Side::A), vec![benchmark]), run("B", Some(Side::B), vec![])],
+            None,
+        );
         assert!(!page.contains("NaN") && page.contains("<svg"), "{samples:?}");
     }
 }
@@ -182,7 +199,7 @@ fn many_samples_make_a_plot_of_bounded_size() {
     benchmark.series = vec![series("iops", "1/s", (0..100_000).map(f64::from))];
     let mut run = run("run 1", None, vec![benchmark]);
     run.json = "{}".into();
-    assert!(page(&[run]).len() < 200_000);
+    assert!(page(&[run], None).len() < 200_000);
 }
 
 #[test]
@@ -196,4 +213,17 @@ fn csv_has_a_line_for_each_sample() {
     assert_eq!(lines[1], format!("{id},randread,queue_depth 2,\"a,\"\"b\"\"\\x0a\",1/s,0,2000"));
     assert_eq!(lines.len(), 1 + 20 + 27);
     assert_eq!(lines[47], format!("{id},blocks,,17 MB,ms,8,212"));
+}
+
+#[test]
+fn a_comparison_is_a_forest_and_a_table_of_all_its_rows() {
+    let sides = [run("A", Some(Side::A), vec![]), run("B", Some(Side::B), vec![])];
+    let page = page(&sides, Some(&comparison("w")));
+    assert_eq!(sections(&page)[..2], ["runs", "comparison"]);
+    let section =
+        page.split("id=\"comparison\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert_eq!(section.matches("<circle").count(), 2);
+    for cell in ["<td>w: slower</td>", "<td>worse</td>", "<td>w: new</td>"] {
+        assert!(section.contains(cell), "{cell}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Finding results again: by path, or as `last` and `last~1` in the directory where they go.
 
-use super::{Document, load};
+use super::{Document, Loaded, load};
 use crate::error::Error;
 use std::fs;
 use std::io::ErrorKind;
@@ -16,6 +16,8 @@ pub struct Found {
     pub directory: PathBuf,
     /// What it says.
     pub document: Document,
+    /// The same in its own text, with keys that this version may not know.
+    pub json: String,
     /// The spec beside it, where there is one.
     pub spec: Option<String>,
     /// Whether its run was killed before it had finished its result.
@@ -33,6 +35,19 @@ pub fn read(word: &str, results: &Path) -> Result<Vec<Found>, Error> {
         for directory in directories(one, results)? {
             found.push(read_one(&directory)?);
         }
+    }
+    found.sort_by(|a, b| a.document.started_at.cmp(&b.document.started_at));
+    Ok(found)
+}
+
+/// Reads the results that several words name, as [`read`] does.
+///
+/// # Errors
+/// When one is not there, or is no result.
+pub fn read_all(words: &[String], results: &Path) -> Result<Vec<Found>, Error> {
+    let mut found = Vec::new();
+    for word in words {
+        found.extend(read(word, results)?);
     }
     found.sort_by(|a, b| a.document.started_at.cmp(&b.document.started_at));
     Ok(found)
@@ -127,8 +142,8 @@ fn read_one(directory: &Path) -> Result<Found, Error> {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(Error::usage(format!("read {}: {error}", path.display()))),
     };
-    let (document, incomplete) = (loaded.document, loaded.incomplete);
-    Ok(Found { directory: directory.to_owned(), document, spec, incomplete })
+    let Loaded { document, json, incomplete, .. } = loaded;
+    Ok(Found { directory: directory.to_owned(), document, json, spec, incomplete })
 }
 
 #[cfg(test)]

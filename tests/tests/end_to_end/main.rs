@@ -17,6 +17,7 @@ mod integrity;
 mod interrupts;
 mod kernels;
 mod leftovers;
+mod pages;
 mod plain_chap;
 mod plain_initiator;
 mod provisioning;
