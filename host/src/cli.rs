@@ -2,6 +2,7 @@
 
 use crate::accelerator::AcceleratorChoice;
 use crate::kernel::boot::BootChoice;
+use crate::output::Verbosity;
 use crate::spec::{TransportChoice, parse_duration, parse_size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lunlab_protocol::request::Provocation;
@@ -42,6 +43,9 @@ pub enum Command {
     /// Boot and provision, print a URL for each LUN, hold until Ctrl-C or SIGTERM
     #[command(after_help = UP_EXAMPLES)]
     Up(Up),
+    /// Run workloads, in a guest or on the host itself; without a name, list them
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(Bench),
     /// Say what is wrong with a spec, or that nothing is; starts nothing
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
@@ -90,6 +94,17 @@ Examples:
 
 Ctrl-C or SIGTERM takes the target down and powers the guest off; that is exit code 0. Before the
 target is ready, or if the guest dies meanwhile, the exit codes are those of `lunlab run`.";
+
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  lunlab bench                           what there is
+  lunlab bench hash                      in a guest
+  lunlab bench hash --local              on this machine, by the same program
+  lunlab bench hash -p size=32,1K -p budget=2s
+  lunlab bench sighash -p case=mega,worst-1mb
+
+A list makes a sweep, or where the workload takes several at once, one benchmark of all. The exit
+codes are those of `lunlab run`.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -208,6 +223,29 @@ pub struct Up {
     /// Replace FILE if it is there already
     #[arg(long, requires = "export")]
     pub force: bool,
+}
+
+/// `lunlab bench`.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Which workloads
+    #[arg(value_name = "NAME")]
+    pub workloads: Vec<String>,
+    /// A parameter of the workloads that have it; may be given again
+    #[arg(short, long = "parameter", value_name = "KEY=VALUE", value_parser = pair)]
+    pub parameters: Vec<(String, String)>,
+    /// Run them on the host itself, without a guest
+    #[arg(long)]
+    pub local: bool,
+    /// The machine.
+    #[command(flatten)]
+    pub machine: Machine,
+    /// The run.
+    #[command(flatten)]
+    pub running: Running,
+    /// How the result is shown: a summary, or the result document on stdout and nothing else there
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
 }
 
 /// `lunlab check`.
@@ -454,6 +492,18 @@ pub struct Running {
     pub quiet: bool,
 }
 
+impl Running {
+    /// How much is said.
+    #[must_use]
+    pub fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        }
+    }
+}
+
 /// How a result is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -495,6 +545,11 @@ fn provocation() -> impl clap::builder::TypedValueParser<Value = Provocation> {
         [(a.name(), a), (b.name(), b), (c.name(), c), (d.name(), d), (e.name(), e)]
     };
     word(&WORDS)
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as budget=2s")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
 fn size(text: &str) -> Result<u64, String> {

@@ -15,6 +15,7 @@ pub mod guardian;
 pub mod image;
 pub mod initiator;
 pub mod kernel;
+pub mod local;
 pub mod output;
 pub mod portal;
 pub mod qemu;

@@ -41,6 +41,12 @@ impl Budget {
             default: "1%",
             many: false,
         },
+        Parameter::new(
+            "count",
+            "count cycles, cache misses, page faults and more over the measured region",
+            Kind::Flag,
+            "false",
+        ),
     ];
 
     pub(crate) fn of(values: &Values) -> Result<Self, Stopped> {

@@ -5,6 +5,7 @@
 //! [KEY=VALUE]…` tells what it measures in events on standard output.
 
 pub mod compiled;
+mod counters;
 mod direct;
 pub mod driver;
 pub mod gauges;
@@ -25,6 +26,7 @@ pub fn run(name: &str, values: &Values, reporter: &mut Reporter) -> Result<(), S
         Run::Here(run) => run,
         Run::Driver => driver::find(name).ok_or_else(unknown)?,
     };
+    reporter.counts(values.flag("count"));
     reporter.finding("compiled", &compiled::words());
     reporter.gauges(false);
     let outcome = run(values, reporter);

@@ -1,6 +1,6 @@
 //! Tells the parent what a workload says.
 
-use crate::gauges;
+use crate::{counters, gauges};
 use lunlab_bench::workload::{Observer, Stopped, Told};
 use lunlab_protocol::event::Event;
 use lunlab_protocol::frame::MAX_PAYLOAD;
@@ -21,6 +21,8 @@ pub struct Reporter {
     output: Stdout,
     buffer: Box<Buffer>,
     progress: Instant,
+    /// Whether regions are counted.
+    counts: bool,
 }
 
 impl Reporter {
@@ -28,7 +30,11 @@ impl Reporter {
     #[must_use]
     pub fn new(benchmark: u32) -> Self {
         let buffer = Box::new([0; MAX_PAYLOAD]);
-        Self { benchmark, output: stdout(), buffer, progress: Instant::now() }
+        Self { benchmark, output: stdout(), buffer, progress: Instant::now(), counts: false }
+    }
+
+    pub(crate) fn counts(&mut self, counts: bool) {
+        self.counts = counts;
     }
 
     fn send(&mut self, event: &Event<'_>) {
@@ -79,6 +85,16 @@ impl Observer for Reporter {
                 self.send(&Event::Counter { benchmark, region, counter, value, problem });
             }
             Told::Progress { done, left } => self.progress(done, left),
+        }
+    }
+
+    fn region(&mut self, name: &str, body: &mut dyn FnMut()) {
+        if !self.counts {
+            return body();
+        }
+        for (counter, value) in counters::count(body) {
+            let value = value.as_ref().map(|value| *value).map_err(String::as_str);
+            self.tell(Told::Counter { region: name, counter, value });
         }
     }
 }

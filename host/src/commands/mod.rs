@@ -1,6 +1,7 @@
 //! One subcommand each.
 
 mod ab;
+mod bench;
 mod check;
 mod compare;
 mod image;
@@ -22,6 +23,7 @@ pub fn dispatch(cli: Cli, started: Instant) -> ExitCode {
     match cli.command {
         Command::Run(run) => code(run::run(run, started)),
         Command::Up(up) => code(run::up(up, started)),
+        Command::Bench(command) => code(bench::run(command, started)),
         Command::Check(command) => code(check::check(&command)),
         Command::Image(Image::Build(build)) => code(image::build(build)),
         Command::Image(Image::List { file }) => code(image::list(&file)),

@@ -2,16 +2,19 @@
 
 use crate::error::{Category, Error};
 use crate::escape::terminal;
+use crate::output::{self, Verbosity};
 use crate::report::sparkline;
 use crate::result::{
-    self, Benchmark, Choice, Difference, Document, Histogram, Host, Kernel, LogSummary, OneTarget,
-    OneTpg, Phase, Qemu, Reproduction, SCHEMA, Series, Target, Transport, VerdictRecord,
+    self, Benchmark, Choice, Counter, Difference, Document, Histogram, Host, Kernel, LogSummary,
+    OneTarget, OneTpg, Phase, Qemu, Reproduction, SCHEMA, Series, Target, Transport, VerdictRecord,
     shell_line, timestamp,
 };
 use crate::run::Outcome;
 use crate::run::plan::Plan;
+use crate::run::record::Learnt;
 use crate::spec::format_size;
 use crate::verdict::{Fact, Kind, Verdict};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -104,15 +107,7 @@ impl Report<'_> {
         if verdict.exit_code != 0 {
             self.failure_rows(text, verdict, place);
         }
-        let also = match verdict.also.as_slice() {
-            [] => String::new(),
-            also => format!("; also {}", also.join(", ")),
-        };
-        let seconds = document.duration_ms / 1000.0;
-        let kind = verdict.kind.to_uppercase();
-        let code = verdict.exit_code;
-        let verdict = format!("{kind} (exit {code}) in {seconds:.1} s: {}{also}", verdict.reason);
-        text.row("verdict", &verdict);
+        text.row("verdict", &verdict_line(document));
         for hint in document.verdict.lines.iter().filter_map(|line| line.strip_prefix(HINT)) {
             text.row("hint", hint);
         }
@@ -139,6 +134,74 @@ impl Report<'_> {
 
 /// How a line of a verdict begins that is a way out; it stands beside the verdict.
 const HINT: &str = "hint: ";
+
+/// Everything known of workloads that ran on the host itself.
+pub(super) struct Local {
+    /// Whether samples are shown in a line of blocks each.
+    pub(super) histograms: bool,
+    pub(super) learnt: Learnt,
+    pub(super) began: SystemTime,
+    pub(super) started: Instant,
+    pub(super) command: Vec<String>,
+}
+
+impl Local {
+    /// The result document: it has no kernel and no machine but the host.
+    pub(super) fn document(&self, run_id: &str) -> Document {
+        Document {
+            checks: self.learnt.checks.clone(),
+            benchmarks: self.learnt.benchmarks.clone(),
+            notes: self.learnt.notes.clone(),
+            ..empty(run_id, self.began, self.started, (&self.learnt.verdict).into())
+        }
+    }
+
+    /// What makes it again.
+    pub(super) fn reproduction(&self) -> Reproduction {
+        Reproduction { command: self.command.clone(), qemu_argv: Vec::new() }
+    }
+
+    /// What a person takes in at a glance.
+    pub(super) fn summary(&self, document: &Document, place: &Path) -> String {
+        let mut text = Table::default();
+        let Host { cpu_model, cpu_count, kernel } = &document.host;
+        text.row("host", &format!("{cpu_count} × {cpu_model}, kernel {kernel}"));
+        for check in &document.checks {
+            let outcome = if check.ok { "ok" } else { "does not hold" };
+            text.row("check", &format!("{}: {outcome}: {}", check.name, check.detail));
+        }
+        for benchmark in &document.benchmarks {
+            benchmark_rows(&mut text, benchmark, self.histograms);
+        }
+        text.row("verdict", &verdict_line(document));
+        text.row("result", &place.display().to_string());
+        text.0
+    }
+}
+
+/// Shows a result as it was asked for.
+pub(super) fn show(document: &Document, summary: &str, json: bool, verbosity: Verbosity) {
+    if json {
+        match document.to_json() {
+            Ok(json) => drop(output::text(&json)),
+            Err(error) => output::progress(&format!("lunlab: write the result: {error}")),
+        }
+    } else if verbosity > Verbosity::Quiet || document.verdict.exit_code != 0 {
+        let _nobody_reads = output::text(summary);
+    }
+}
+
+/// The verdict in a line.
+fn verdict_line(document: &Document) -> String {
+    let verdict = &document.verdict;
+    let also = match verdict.also.as_slice() {
+        [] => String::new(),
+        also => format!("; also {}", also.join(", ")),
+    };
+    let (kind, code) = (verdict.kind.to_uppercase(), verdict.exit_code);
+    let seconds = document.duration_ms / 1000.0;
+    format!("{kind} (exit {code}) in {seconds:.1} s: {}{also}", verdict.reason)
+}
 
 /// The most LUNs of a TPG, and lines of a finding, that a summary shows; the result has all.
 const LUNS: usize = 8;
@@ -290,6 +353,18 @@ fn benchmark_rows(text: &mut Table, benchmark: &Benchmark, histograms: bool) {
             name = "";
         }
     }
+    for line in counter_lines(&benchmark.counters) {
+        text.row(name, &line);
+        name = "";
+    }
+    if let Some(reason) = &benchmark.skipped {
+        text.row(name, &format!("skipped: {reason}"));
+        name = "";
+    }
+    for reason in &benchmark.conditions.noisy {
+        text.row(name, &format!("noisy: {reason}"));
+        name = "";
+    }
     for error in &benchmark.errors {
         text.row(name, &format!("error: {error}"));
         name = "";
@@ -305,6 +380,26 @@ fn latency_line(histogram: &Histogram) -> Option<String> {
     let [low, high] = ends.map(|ns| Duration::from_nanos(ns).as_secs_f64() * 1e3);
     let shape = sparkline::of_buckets(&histogram.buckets)?;
     Some(format!("{} latency {low:.3} {shape} {high:.3} ms", histogram.series))
+}
+
+/// What was counted over each region in a line, and in another what was not, by reason.
+fn counter_lines(counters: &[Counter]) -> Vec<String> {
+    let mut known: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut unknown: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for Counter { region, name, value, problem } in counters {
+        match value {
+            Some(value) => known.entry(region).or_default().push(format!("{name} {value}")),
+            None => {
+                let why = problem.as_deref().unwrap_or("no reason");
+                unknown.entry((region, why)).or_default().push(name);
+            }
+        }
+    }
+    let known = known.into_iter().map(|(region, all)| format!("{region}: {}", all.join(", ")));
+    let unknown = unknown.into_iter().map(|((region, why), names)| {
+        format!("{region}: not counted: {}: {why}", names.join(", "))
+    });
+    known.chain(unknown).collect()
 }
 
 fn series_line(series: &Series) -> Option<String> {

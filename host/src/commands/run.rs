@@ -4,7 +4,7 @@ use crate::accelerator::Accelerator;
 use crate::cache::Cache;
 use crate::cli::{self, Format, Kernel as KernelArgs, Machine as MachineArgs, Running};
 use crate::commands::report;
-use crate::commands::spec_file::load_spec;
+use crate::commands::spec_file::{load_spec, parse_text, refused};
 use crate::error::{Category, Error};
 use crate::kernel::features::{CONFIGFS, FILEIO, TARGET};
 use crate::output::{self, Phases, Verbosity};
@@ -27,6 +27,7 @@ pub(super) fn run(run: cli::Run, started: Instant) -> Result<u8, Error> {
     let json = run.format == Format::Json;
     let task = Task {
         spec: run.spec,
+        text: None,
         machine: run.machine,
         running: run.running,
         hold: false,
@@ -51,6 +52,7 @@ pub(super) fn run(run: cli::Run, started: Instant) -> Result<u8, Error> {
 pub(super) fn up(up: cli::Up, started: Instant) -> Result<u8, Error> {
     let task = Task {
         spec: up.spec,
+        text: None,
         machine: up.machine,
         running: up.running,
         hold: true,
@@ -71,6 +73,8 @@ pub(super) fn up(up: cli::Up, started: Instant) -> Result<u8, Error> {
 /// What is to be run, however it was typed.
 pub(super) struct Task {
     spec: Option<PathBuf>,
+    /// The spec itself, where it is in no file.
+    text: Option<String>,
     machine: MachineArgs,
     running: Running,
     hold: bool,
@@ -83,7 +87,7 @@ pub(super) struct Task {
 }
 
 impl Task {
-    fn carry_out(self) -> Result<u8, Error> {
+    pub(super) fn carry_out(self) -> Result<u8, Error> {
         if self.watch_spec && self.spec.as_deref() == Some(Path::new("-")) {
             let message = "--watch-spec: standard input is read once and cannot be watched";
             return Err(Error::usage(message).with_hint("write the spec to a file"));
@@ -124,10 +128,22 @@ impl Task {
         self.show(finished)
     }
 
+    /// A run like `lunlab run`'s of a spec that was made up.
+    pub(super) fn of_text(
+        text: String,
+        machine: MachineArgs,
+        running: Running,
+        json: bool,
+        started: Instant,
+    ) -> Self {
+        Self { text: Some(text), json, started, ..Self::silent(None, machine, running) }
+    }
+
     /// A run like `lunlab run`'s that shows nothing by itself.
     pub(super) fn silent(spec: Option<PathBuf>, machine: MachineArgs, running: Running) -> Self {
         Self {
             spec,
+            text: None,
             machine,
             running,
             hold: false,
@@ -142,7 +158,10 @@ impl Task {
 
     /// The spec with what the command line puts over it, and a copy of its text.
     pub(super) fn load(&self) -> Result<(Spec, String), Error> {
-        let (mut spec, text) = load_spec(self.spec.as_deref())?;
+        let (mut spec, text) = match &self.text {
+            Some(text) => parse_text(text).map_err(|faults| refused("command line", &faults))?,
+            None => load_spec(self.spec.as_deref())?,
+        };
         override_spec(&mut spec, &self.machine, &self.running)?;
         Ok((spec, text))
     }
@@ -251,11 +270,7 @@ impl Task {
     }
 
     pub(super) fn verbosity(&self) -> Verbosity {
-        match (self.running.quiet, self.running.verbose) {
-            (true, _) => Verbosity::Quiet,
-            (_, true) => Verbosity::Verbose,
-            _ => Verbosity::Normal,
-        }
+        self.running.verbosity()
     }
 
     pub(super) fn options(&self) -> Options {

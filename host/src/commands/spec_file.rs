@@ -47,6 +47,16 @@ pub(super) fn read_spec(path: Option<&Path>) -> Result<ReadSpec, Error> {
     Ok(ReadSpec { name, spec: Spec::parse_with_copy(&text, base) })
 }
 
+/// Reads a spec that is in no file; its paths are the caller's.
+pub(super) fn parse_text(text: &str) -> Result<(Spec, String), Faults> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let environment = Base::process_environment;
+    Spec::parse_with_copy(
+        text,
+        Base { directory: Path::new("."), home: home.as_deref(), environment },
+    )
+}
+
 /// The error of a spec with faults.
 pub(super) fn refused(name: &str, faults: &Faults) -> Error {
     Error::usage(faults.render(name).trim_end().to_owned())

@@ -24,6 +24,20 @@ pub fn send(to: &mut impl Write, event: &Event<'_>, buffer: &mut Buffer) -> Resu
 /// # Errors
 /// The reader's; what is no frame or no event; an end in the middle of one.
 pub fn receive(from: &mut impl Read, mut take: impl FnMut(&Event<'_>)) -> Result<(), Error> {
+    let mut wrong = Ok(());
+    receive_payloads(from, |payload| match decode(payload) {
+        Ok(event) if wrong.is_ok() => take(&event),
+        Ok(_) => {}
+        Err(error) => wrong = Err(Error::other(error)),
+    })?;
+    wrong
+}
+
+/// Takes the bytes of messages until the other end closes the pipe.
+///
+/// # Errors
+/// The reader's; what is no frame; an end in the middle of one.
+pub fn receive_payloads(from: &mut impl Read, mut take: impl FnMut(&[u8])) -> Result<(), Error> {
     let mut decoder = Decoder::new();
     let mut bytes = [0; 4096];
     loop {
@@ -42,7 +56,7 @@ pub fn receive(from: &mut impl Read, mut take: impl FnMut(&Event<'_>)) -> Result
             let Frame::Payload(payload) = frame else {
                 return Err(Error::other("the stream was ended or reset in the middle"));
             };
-            take(&decode(payload).map_err(Error::other)?);
+            take(payload);
         }
     }
 }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod access;
+mod bench;
 mod busy_writers;
 mod chap;
 mod cli;

@@ -175,6 +175,7 @@ fn the_default_spec_is_what_the_design_says() {
                         ("samples_max", "200"),
                         ("budget", "1000"),
                         ("precision", "1%"),
+                        ("count", "false"),
                     ]
                     .map(|(key, value)| (key.into(), value.into()))
                     .to_vec(),
@@ -546,7 +547,7 @@ s.toml:2:2: key with no value, expected `=` in the line "b"
         ),
         (
             "[[benchmark]]\nworkload = \"hash\"\nblock_size = 4096",
-            r#"s.toml:3:1: benchmark[0].block_size: unknown key, known here: workload, check, size, warm_up, sample_time, samples_min, samples_max, budget, precision
+            r#"s.toml:3:1: benchmark[0].block_size: unknown key, known here: workload, check, size, warm_up, sample_time, samples_min, samples_max, budget, precision, count
   hint: leave it out"#,
         ),
         (

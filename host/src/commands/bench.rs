@@ -1,0 +1,228 @@
+//! `lunlab bench`: workloads by name, in a guest or on the host itself.
+
+use super::report::{self, Local};
+use super::run::{Task, stored};
+use super::spec_file::{parse_text, refused};
+use crate::cli::{self, Format};
+use crate::error::Error;
+use crate::local::Program;
+use crate::output::{self, Phases};
+use crate::result::ResultDirectory;
+use crate::run::Interrupts;
+use crate::run::record::Record;
+use crate::run::timeline::Timeline;
+use crate::spec::{Benchmark, Spec, nearest};
+use crate::verdict::Fact;
+use lunlab_bench::WORKLOADS;
+use lunlab_bench::workload::{Kind, Workload};
+use lunlab_protocol::event::Event;
+use std::fmt::Write;
+use std::time::{Instant, SystemTime};
+
+/// What a spec of a command line is called in faults.
+const NAME: &str = "command line";
+
+pub(super) fn run(command: cli::Bench, started: Instant) -> Result<u8, Error> {
+    if command.workloads.is_empty() {
+        let _nobody_reads = output::text(&list());
+        return Ok(0);
+    }
+    let workloads: Result<Vec<_>, _> = command.workloads.iter().map(|name| find(name)).collect();
+    let text = spec_of(&workloads?, &command.parameters)?;
+    if command.local {
+        return local(&command, &text, started);
+    }
+    let json = command.format == Format::Json;
+    Task::of_text(text, command.machine, command.running, json, started).carry_out()
+}
+
+/// Every workload that needs nothing but its parameters.
+fn all() -> impl Iterator<Item = &'static Workload> {
+    WORKLOADS.iter().filter(|workload| {
+        workload.parameters.iter().all(|parameter| parameter.kind != Kind::StorageObject)
+    })
+}
+
+fn find(name: &str) -> Result<&'static Workload, Error> {
+    if let Some(workload) = all().find(|workload| workload.name == name) {
+        return Ok(workload);
+    }
+    let names: Vec<&str> = all().map(|workload| workload.name).collect();
+    if WORKLOADS.iter().any(|workload| workload.name == name) {
+        let error = Error::usage(format!("bench {name}: it measures a storage object"));
+        return Err(error.with_hint("write a spec with one and `lunlab run` it"));
+    }
+    let hint = match nearest(name, names.iter().copied()) {
+        Some(meant) => format!("did you mean {meant:?}?"),
+        None => format!("there are {}", names.join(", ")),
+    };
+    Err(Error::usage(format!("bench {name:?}: there is no such workload")).with_hint(hint))
+}
+
+/// What there is, with parameters and their defaults.
+fn list() -> String {
+    let mut text = String::new();
+    for workload in all() {
+        // Writing to a string cannot fail.
+        let _infallible = writeln!(text, "{:<12} {}", workload.name, workload.about);
+        for parameter in workload.parameters {
+            let (name, default) = (parameter.name, parameter.default);
+            let _infallible = writeln!(text, "{:<12}   {name}={default}: {}", "", parameter.about);
+        }
+    }
+    let _infallible = writeln!(text, "\nEach also has:");
+    for parameter in lunlab_bench::sampling::Budget::PARAMETERS {
+        let (name, default) = (parameter.name, parameter.default);
+        let _infallible = writeln!(text, "{:<12}   {name}={default}: {}", "", parameter.about);
+    }
+    text
+}
+
+/// The spec that runs these; a parameter goes to every workload that has it.
+fn spec_of(workloads: &[&Workload], parameters: &[(String, String)]) -> Result<String, Error> {
+    let mut text = String::new();
+    let has = |workload: &Workload, key: &str| {
+        key == "check" || workload.all_parameters().any(|parameter| parameter.name == key)
+    };
+    for (key, _) in parameters {
+        if !workloads.iter().any(|workload| has(workload, key)) {
+            let known = workloads.iter().flat_map(|workload| workload.all_parameters());
+            let known: Vec<&str> = known.map(|parameter| parameter.name).collect();
+            let hint = match nearest(key, known.iter().copied()) {
+                Some(meant) => format!("did you mean {meant:?}?"),
+                None => "`lunlab bench` lists what there is".to_owned(),
+            };
+            let error = Error::usage(format!("-p {key}=…: no such parameter"));
+            return Err(error.with_hint(hint));
+        }
+    }
+    for workload in workloads {
+        let _infallible = writeln!(text, "[[benchmark]]\nworkload = \"{}\"", workload.name);
+        for (key, value) in parameters.iter().filter(|(key, _)| has(workload, key)) {
+            let _infallible = writeln!(text, "{key} = {}", toml_value(value));
+        }
+    }
+    Ok(text)
+}
+
+/// A value as TOML has it: a number, true or false, or a text; with commas a list of those.
+fn toml_value(value: &str) -> String {
+    let one = |text: &str| {
+        let plain = text.parse::<i64>().is_ok() || ["true", "false"].contains(&text);
+        if plain { text.to_owned() } else { crate::escape::toml(text) }
+    };
+    match value.split(',').collect::<Vec<_>>().as_slice() {
+        [only] => one(only),
+        several => {
+            let several: Vec<String> = several.iter().map(|text| one(text.trim())).collect();
+            format!("[{}]", several.join(", "))
+        }
+    }
+}
+
+/// Runs them on the host itself, and keeps a result as a run does.
+fn local(command: &cli::Bench, text: &str, started: Instant) -> Result<u8, Error> {
+    let (spec, copy) = parse_text(text).map_err(|faults| refused(NAME, &faults))?;
+    let program = Program::new()?;
+    let interrupts = Interrupts::take()?;
+    let began = SystemTime::now();
+    let directory = ResultDirectory::create(&command.running.results, began).map_err(stored)?;
+    directory.write_spec(&copy).map_err(stored)?;
+    let verbosity = command.running.verbosity();
+    let phases = Phases::begin(started, verbosity);
+    let record = measure(&spec, &program, &interrupts, &phases, started)?;
+    phases.end();
+    let learnt = record.conclude(&spec, None);
+    let words = ["lunlab".to_owned(), "bench".to_owned(), "--local".to_owned()];
+    let words = words.into_iter().chain(command.workloads.iter().cloned());
+    let parameters = command.parameters.iter();
+    let parameters =
+        parameters.flat_map(|(key, value)| ["-p".to_owned(), format!("{key}={value}")]);
+    let report = Local {
+        histograms: output::is_for_a_person(),
+        learnt,
+        began,
+        started,
+        command: words.chain(parameters).collect(),
+    };
+    let document = report.document(directory.run_id());
+    let place = directory.finish(&document, &report.reproduction()).map_err(stored)?;
+    let summary = report.summary(&document, &place);
+    report::show(&document, &summary, command.format == Format::Json, verbosity);
+    Ok(document.verdict.exit_code)
+}
+
+fn measure(
+    spec: &Spec,
+    program: &Program,
+    interrupts: &Interrupts,
+    phases: &Phases,
+    started: Instant,
+) -> Result<Record, Error> {
+    let mut record = Record::new(Timeline::new(started), spec);
+    let all = spec.benchmarks.len();
+    for (n, benchmark) in spec.benchmarks.iter().enumerate() {
+        let Benchmark::Measured(asked) = benchmark else { continue };
+        let number = u32::try_from(n).unwrap_or(u32::MAX);
+        let words = format!("measuring {} ({} of {all})", asked.workload, n + 1);
+        phases.say(&words);
+        let take = |event: &Event<'_>, at: Instant| match event {
+            Event::Progress { permille, left_ms, .. } => {
+                let (percent, seconds) = (permille / 10, left_ms.div_ceil(1000));
+                phases.progress(&format!("{words}: {percent} %, {seconds} s left"));
+            }
+            Event::Gauge { benchmark, name, after, value } => {
+                record.gauge(*benchmark, name, *after, *value, at);
+            }
+            Event::BenchmarkEnded { problem: "", .. } => record.benchmark_done(n),
+            Event::BenchmarkEnded { problem, .. } => record.benchmark_failed(n, problem),
+            other => record.event(other),
+        };
+        let outcome = program.run(number, asked, take, || interrupts.pending().is_some());
+        if let Err(error) = outcome {
+            record.benchmark_failed(n, &error.to_string());
+        }
+        if let Some(signal) = interrupts.pending() {
+            record.fact(Fact::interrupted(signal));
+            return Ok(record);
+        }
+    }
+    record.all_done = true;
+    Ok(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_becomes_a_spec() {
+        let workloads = [find("hash").unwrap(), find("calibration").unwrap()];
+        let pairs = [("size", "32,1K"), ("budget", "1s"), ("samples_min", "3")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let text = spec_of(&workloads, &pairs).unwrap();
+        assert_eq!(
+            text,
+            "[[benchmark]]\nworkload = \"hash\"\nsize = [32, \"1K\"]\nbudget = \"1s\"\nsamples_min = 3\n\
+             [[benchmark]]\nworkload = \"calibration\"\nbudget = \"1s\"\nsamples_min = 3\n"
+        );
+        assert_eq!(parse_text(&text).unwrap().0.benchmarks.len(), 2);
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_with_what_was_meant() {
+        let hint = |error: Error| error.hint().unwrap_or_default().to_owned();
+        assert_eq!(hint(find("hsh").unwrap_err()), "did you mean \"hash\"?");
+        assert!(hint(find("digest").unwrap_err()).contains("lunlab run"));
+        let pairs = [("bugdet".to_owned(), "1s".to_owned())];
+        let error = spec_of(&[find("hash").unwrap()], &pairs).unwrap_err();
+        assert_eq!(hint(error), "did you mean \"budget\"?");
+    }
+
+    #[test]
+    fn the_list_has_every_workload_that_needs_no_spec() {
+        let list = list();
+        assert!(all().all(|workload| list.contains(workload.about)));
+        assert!(!list.contains("storage object"), "{list}");
+    }
+}

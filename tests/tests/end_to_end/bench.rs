@@ -1,0 +1,69 @@
+//! Workloads by name, in a guest and on the host itself.
+
+use lunlab_tests::{Finished, Lunlab};
+use serde_json::Value;
+
+const QUICK: [&str; 6] = ["-p", "samples_max=5", "-p", "samples_min=5", "-p", "warm_up=10ms"];
+
+fn bench(words: &[&str]) -> Lunlab {
+    Lunlab::command(["bench"]).args(words)
+}
+
+/// What every benchmark has, wherever it ran.
+fn is_whole(benchmark: &Value, workload: &str) {
+    assert_eq!((&benchmark["workload"], &benchmark["done"]), (&workload.into(), &true.into()));
+    let compiled = benchmark["compiled"].as_str().unwrap();
+    assert!(compiled.contains("musl, opt-level 3"), "{compiled}");
+    for series in benchmark["series"].as_array().unwrap() {
+        let samples = series["samples"].as_array().unwrap();
+        assert!(samples.len() == 5, "{series}");
+        assert!(samples.iter().all(|sample| sample.as_f64().unwrap() > 0.0), "{series}");
+    }
+    let gauges = benchmark["conditions"]["gauges"].as_array().unwrap();
+    for name in ["calibration_ns", "clock_ms"] {
+        let gauge = gauges.iter().find(|gauge| gauge["name"] == name).unwrap();
+        assert!(gauge["before"].as_f64().unwrap() > 0.0, "{gauge}");
+        assert!(gauge["after"].as_f64().unwrap() > 0.0, "{gauge}");
+    }
+}
+
+#[test]
+fn workloads_run_in_a_guest_and_on_the_host_by_one_program() {
+    let guest = bench(&["hash", "txid48", "-p", "size=32,64"]).args(QUICK).finish();
+    guest.verdict("pass", 0);
+    let document = guest.result();
+    for (n, (workload, series)) in [("hash", 8), ("txid48", 4)].into_iter().enumerate() {
+        let benchmark = &document["benchmarks"][n];
+        is_whole(benchmark, workload);
+        assert_eq!(benchmark["series"].as_array().unwrap().len(), series, "{benchmark}");
+    }
+    assert!(document["kernel"]["release"].is_string());
+
+    let local = bench(&["hash", "--local", "-p", "size=32"]).args(QUICK).boots_nothing().finish();
+    local.verdict("pass", 0);
+    let document = local.result();
+    is_whole(&document["benchmarks"][0], "hash");
+    assert!(document["kernel"].is_null() && document["qemu"].is_null());
+}
+
+#[test]
+fn a_list_is_a_sweep_and_what_is_wrong_is_told_before_anything_starts() {
+    let swept = bench(&["calibration", "--local", "-p", "sample_time=1ms,2ms"]).args(QUICK);
+    let document = swept.boots_nothing().finish().result();
+    let times = document["benchmarks"].as_array().unwrap().iter();
+    let times: Vec<_> = times.map(|each| each["parameters"]["sample_time"].as_u64()).collect();
+    assert_eq!(times, [Some(1), Some(2)]);
+
+    let refused = |words: &[&str], text: &str| {
+        let finished: Finished = bench(words).boots_nothing().finish();
+        finished.exits(2).says(text);
+        assert!(finished.results().is_empty());
+    };
+    refused(&["hsh"], "did you mean \"hash\"?");
+    refused(&["hash", "-p", "siz=1K"], "did you mean \"size\"?");
+    refused(&["hash", "-p", "size=1X"], "is not a size");
+    refused(&["hash", "--local", "-p", "budget=2"], "has no unit");
+    refused(&["digest"], "it measures a storage object");
+    let list = bench(&[]).boots_nothing().finish();
+    list.exits(0).shows("hash").shows("budget=5s");
+}
