@@ -7,6 +7,8 @@ mod function;
 
 pub use function::{Digest, FUNCTIONS, Function};
 
+use std::time::{Duration, Instant};
+
 use crate::sampling::{Variant, calls_for, sample};
 use crate::unit;
 use crate::workload::{Kind, Observer, Parameter, Run, Stopped, Told, Values, Workload};
@@ -69,6 +71,39 @@ fn run(values: &Values, observer: &mut dyn Observer) -> Result<(), Stopped> {
     Ok(())
 }
 
+/// The same for 32 bytes, until the time is over however tight the interval is, and in little room: for PID 1. `tell` is given the
+/// name of a function and nanoseconds.
+///
+/// # Errors
+/// A function that gives a wrong digest, and a value that is no number.
+pub fn in_rounds(values: &Values, tell: &mut dyn FnMut(&str, f64)) -> Result<(), Stopped> {
+    let milliseconds = |name| values.number(name).map(Duration::from_millis);
+    let (warm_up, sample_time) = (milliseconds("warm_up")?, milliseconds("sample_time")?);
+    let (least, most) = (values.number("samples_min")?, values.number("samples_max")?);
+    let time = milliseconds("budget")?;
+    let mut input = [0x5a; TXID];
+    let mut calls = [0; FUNCTIONS.len()];
+    for (function, calls) in FUNCTIONS.iter().zip(&mut calls) {
+        function.check(TXID)?;
+        *calls = calls_for(sample_time, &mut |calls| Ok(function.time(calls, &mut input)))?;
+    }
+    let mut start = Instant::now();
+    let (mut warm, mut rounds) = (false, 0);
+    while !warm || rounds < least || (rounds < most && start.elapsed() < time) {
+        if !warm && start.elapsed() >= warm_up {
+            (warm, start) = (true, Instant::now());
+        }
+        for (function, calls) in FUNCTIONS.iter().zip(calls) {
+            let took = function.time(calls, &mut input).as_secs_f64();
+            if warm {
+                tell(function.name, took * 1e9 / f64::from(calls));
+            }
+        }
+        rounds += u64::from(warm);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +131,24 @@ mod tests {
             assert!(trial.samples(name).len() >= 3, "{name}");
         }
         assert_eq!(trial.regions.len(), 8);
+    }
+
+    #[test]
+    fn rounds_have_every_function_and_keep_to_their_bounds() {
+        for (bound, expected) in [("budget", 4), ("samples_max", 4)] {
+            let values = WORKLOAD.values_for_tests(&[
+                ("samples_min", "4"),
+                ("samples_max", if bound == "budget" { "100" } else { "4" }),
+                ("budget", if bound == "budget" { "0" } else { "10000" }),
+            ]);
+            let mut seen = std::collections::BTreeMap::new();
+            in_rounds(&values, &mut |name, ns| {
+                assert!(ns > 0.0);
+                *seen.entry(name.to_owned()).or_insert(0) += 1;
+            })
+            .unwrap();
+            assert!(seen.len() == 4 && seen.values().all(|n| *n == expected), "{bound}: {seen:?}");
+        }
     }
 
     #[test]

@@ -152,8 +152,8 @@ impl Values {
     /// Where there is none.
     pub fn part(&self, name: &str) -> Result<f64, Stopped> {
         let text = self.text(name);
-        let percent: Result<f64, _> = text.trim_end_matches('%').parse();
-        percent.map(|percent| percent / 100.0).map_err(|_| no_number(name, text))
+        let millionths = text.strip_suffix('%').and_then(millionths);
+        millionths.map(|n| f64::from(n) / 1e6).ok_or_else(|| no_number(name, text))
     }
 
     /// How long to measure, and how well.
@@ -163,6 +163,19 @@ impl Values {
     pub fn budget(&self) -> Result<Budget, Stopped> {
         Budget::of(self)
     }
+}
+
+/// A percentage such as `0.5` in parts of a million; PID 1 has no room for what parses any float.
+fn millionths(percent: &str) -> Option<u32> {
+    let (whole, part) = percent.split_once('.').unwrap_or((percent, ""));
+    let digits = |text: &str| text.len() <= 4 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || whole.is_empty() {
+        return None;
+    }
+    let whole: u32 = whole.parse().ok()?;
+    let part = part.bytes().chain(std::iter::repeat(b'0')).take(4);
+    let part = part.fold(0, |part, digit| part * 10 + u32::from(digit - b'0'));
+    Some(whole * 10_000 + part)
 }
 
 fn parse(name: &str, text: &str) -> Result<u64, Stopped> {
@@ -328,6 +341,14 @@ mod tests {
         assert_eq!(values.numbers("nothing"), Ok(vec![]));
         assert!(values.flag("c") && !values.flag("a"));
         assert_eq!(values.part("d"), Ok(0.005));
+        for (text, expected) in
+            [("1", Some(10_000)), ("2.25", Some(22_500)), ("100", Some(1_000_000))]
+        {
+            assert_eq!(millionths(text), expected, "{text}");
+        }
+        for text in ["", ".5", "1.23456", "-1", "1e3", "x"] {
+            assert_eq!(millionths(text), None, "{text}");
+        }
         assert_eq!(values.number("e").unwrap_err().to_string(), "e = \"x\": no number");
     }
 }

@@ -1,5 +1,6 @@
 //! Counters of the processor's and the kernel's over one region of a workload (perf_event_open(2)).
 
+use crate::reporter::Counted;
 use configfs_rs::Errno;
 use perf_event::events::{Event, Hardware, Software};
 use perf_event::{Builder, Counter};
@@ -23,11 +24,8 @@ fn wanted() -> [(&'static str, Box<dyn Fn() -> Builder<'static>>); 6] {
     ]
 }
 
-/// What one counter came to, or why it is not known.
-pub(crate) type Counted = (&'static str, Result<u64, String>);
-
 /// Runs a region with everything counted that can be.
-pub(crate) fn count(body: &mut dyn FnMut()) -> Vec<Counted> {
+pub fn count(body: &mut dyn FnMut()) -> Vec<Counted> {
     let mut counters: Vec<_> =
         wanted().iter().map(|(name, build)| (*name, open(&**build))).collect();
     for (_, counter) in &mut counters {
@@ -121,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_is_not_in_the_region_is_not_counted() {
-        let faults = |counted: Vec<super::Counted>| {
+        let faults = |counted: Vec<crate::reporter::Counted>| {
             counted.into_iter().find(|(name, _)| *name == "page-faults").unwrap().1
         };
         let (none, many) = (faults(count(&mut || {})), faults(count(&mut || touch(50_000))));

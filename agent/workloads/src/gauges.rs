@@ -29,14 +29,16 @@ fn clock_ms() -> f64 {
 /// hundredths of a second).
 fn steal_ms(stat: &str) -> Option<f64> {
     let line = stat.lines().find(|line| line.starts_with("cpu "))?;
-    let steal: f64 = line.split_ascii_whitespace().nth(8)?.parse().ok()?;
-    Some(steal * 10.0)
+    let steal: u32 = line.split_ascii_whitespace().nth(8)?.parse().ok()?;
+    Some(f64::from(steal) * 10.0)
 }
 
 /// The mean clock frequency of the processors as the kernel knows it.
 fn mhz(cpuinfo: &str) -> Option<f64> {
     let values = cpuinfo.lines().filter(|line| line.starts_with("cpu MHz"));
-    let values = values.filter_map(|line| line.rsplit(':').next()?.trim().parse::<f64>().ok());
+    // Whole megahertz will do.
+    let whole = |line: &str| line.rsplit(':').next()?.trim().split('.').next()?.parse::<u32>().ok();
+    let values = values.filter_map(whole).map(f64::from);
     let (sum, count) = values.fold((0.0, 0.0), |(sum, count), mhz| (sum + mhz, count + 1.0));
     (count > 0.0).then(|| sum / count)
 }

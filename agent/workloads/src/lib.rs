@@ -5,12 +5,13 @@
 //! [KEY=VALUE]…` tells what it measures in events on standard output.
 
 pub mod compiled;
-mod counters;
+pub mod counters;
 mod direct;
 pub mod driver;
 pub mod gauges;
 pub mod reporter;
 
+use driver::Driver;
 use lunlab_bench::WORKLOADS;
 use lunlab_bench::workload::{Run, Stopped, Values};
 use reporter::Reporter;
@@ -19,14 +20,21 @@ use reporter::Reporter;
 ///
 /// # Errors
 /// Why it came to no end.
-pub fn run(name: &str, values: &Values, reporter: &mut Reporter) -> Result<(), Stopped> {
+pub fn run(name: &str, values: &Values, reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     let unknown = || Stopped::Failed(format!("there is no workload {name} in this program"));
     let workload = WORKLOADS.iter().find(|workload| workload.name == name).ok_or_else(unknown)?;
     let run = match workload.run {
         Run::Here(run) => run,
         Run::Driver => driver::find(name).ok_or_else(unknown)?,
     };
-    reporter.counts(values.flag("count"));
+    measure(run, values, reporter)
+}
+
+/// Runs a workload, with how it was compiled and the machine's gauges on both sides of it.
+///
+/// # Errors
+/// Why it came to no end.
+pub fn measure(run: Driver, values: &Values, reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     reporter.finding("compiled", &compiled::words());
     reporter.gauges(false);
     let outcome = run(values, reporter);

@@ -1,7 +1,12 @@
 //! `lunlab-workloads NUMBER NAME [KEY=VALUE]…`
 
 use lunlab_bench::workload::{Stopped, Values};
-use lunlab_workloads::reporter::Reporter;
+use lunlab_protocol::event::Event;
+use lunlab_protocol::frame::MAX_PAYLOAD;
+use lunlab_stream::pipe;
+use lunlab_workloads::counters;
+use lunlab_workloads::reporter::{Count, Reporter};
+use std::io::stdout;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -10,8 +15,14 @@ fn main() -> ExitCode {
     let (Some(number), Some(name)) = (number, words.next()) else {
         return ExitCode::from(2);
     };
-    let mut reporter = Reporter::new(number);
     let values: Option<Values> = words.map(pair).collect();
+    let counts = values.as_ref().is_some_and(|values| values.flag("count"));
+    let (mut output, mut buffer) = (stdout(), Box::new([0; MAX_PAYLOAD]));
+    let mut send = |event: &Event<'_>| {
+        // A parent that is gone wants to hear nothing.
+        let _nobody_listens = pipe::send(&mut output, event, &mut buffer);
+    };
+    let mut reporter = Reporter::new(number, counts.then_some(counters::count as Count), &mut send);
     let outcome = match values {
         Some(values) => lunlab_workloads::run(&name, &values, &mut reporter),
         None => Err(Stopped::Failed("a parameter is not KEY=VALUE".to_owned())),

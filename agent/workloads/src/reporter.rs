@@ -1,12 +1,9 @@
 //! Tells the parent what a workload says.
 
-use crate::{counters, gauges};
+use crate::gauges;
 use lunlab_bench::workload::{Observer, Stopped, Told};
 use lunlab_protocol::event::Event;
-use lunlab_protocol::frame::MAX_PAYLOAD;
-use lunlab_protocol::message::{Buffer, cut};
-use lunlab_stream::pipe;
-use std::io::{Stdout, stdout};
+use lunlab_protocol::message::cut;
 use std::time::{Duration, Instant};
 
 /// The longest text that is told.
@@ -15,31 +12,28 @@ const TEXT: usize = 4000;
 /// Between two words about how far it is.
 const PROGRESS: Duration = Duration::from_millis(500);
 
-/// Writes events to standard output.
-pub struct Reporter {
+/// What a counter came to, or why it is not known.
+pub type Counted = (&'static str, Result<u64, String>);
+
+/// Runs a region with everything counted that can be.
+pub type Count = fn(&mut dyn FnMut()) -> Vec<Counted>;
+
+/// Turns what a workload says into events.
+pub struct Reporter<'a> {
     benchmark: u32,
-    output: Stdout,
-    buffer: Box<Buffer>,
+    send: &'a mut dyn FnMut(&Event<'_>),
     progress: Instant,
-    /// Whether regions are counted.
-    counts: bool,
+    count: Option<Count>,
 }
 
-impl Reporter {
-    /// For the benchmark of that number.
-    #[must_use]
-    pub fn new(benchmark: u32) -> Self {
-        let buffer = Box::new([0; MAX_PAYLOAD]);
-        Self { benchmark, output: stdout(), buffer, progress: Instant::now(), counts: false }
-    }
-
-    pub(crate) fn counts(&mut self, counts: bool) {
-        self.counts = counts;
+impl<'a> Reporter<'a> {
+    /// For the benchmark of that number; regions are counted where there is something to count them by.
+    pub fn new(benchmark: u32, count: Option<Count>, send: &'a mut dyn FnMut(&Event<'_>)) -> Self {
+        Self { benchmark, send, progress: Instant::now(), count }
     }
 
     fn send(&mut self, event: &Event<'_>) {
-        // A parent that is gone wants to hear nothing.
-        let _nobody_listens = pipe::send(&mut self.output, event, &mut self.buffer);
+        (self.send)(event);
     }
 
     pub(crate) fn finding(&mut self, name: &str, text: &str) {
@@ -69,7 +63,7 @@ impl Reporter {
     }
 }
 
-impl Observer for Reporter {
+impl Observer for Reporter<'_> {
     fn tell(&mut self, told: Told<'_>) {
         let benchmark = self.benchmark;
         match told {
@@ -89,17 +83,15 @@ impl Observer for Reporter {
     }
 
     fn region(&mut self, name: &str, body: &mut dyn FnMut()) {
-        if !self.counts {
-            return body();
-        }
-        for (counter, value) in counters::count(body) {
+        let Some(count) = self.count else { return body() };
+        for (counter, value) in count(body) {
             let value = value.as_ref().map(|value| *value).map_err(String::as_str);
             self.tell(Told::Counter { region: name, counter, value });
         }
     }
 }
 
-impl Reporter {
+impl Reporter<'_> {
     fn progress(&mut self, done: f64, left: Duration) {
         if self.progress.elapsed() < PROGRESS {
             return;

@@ -10,6 +10,7 @@ use crate::spec::{
 };
 use crate::target::COMP_ALGORITHM;
 use crate::transport::Transport;
+use lunlab_bench::is_of_the_agent;
 use lunlab_protocol::request::WORKLOADS_PROGRAM;
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -19,8 +20,11 @@ use std::net::IpAddr;
 /// # Errors
 /// Environment, when this lunlab was built without them.
 pub fn programs(spec: &Spec) -> Result<Vec<Program>, Error> {
-    let measures = spec.benchmarks.iter().any(|each| matches!(each, Benchmark::Measured(_)));
-    if !measures {
+    let needed = spec.benchmarks.iter().any(|each| match each {
+        Benchmark::Measured(asked) => !is_of_the_agent(asked.workload, |key| asked.value(key)),
+        Benchmark::IscsiRandread(_) | Benchmark::HostCommand(_) => false,
+    });
+    if !needed {
         return Ok(Vec::new());
     }
     let bytes = Cow::Borrowed(embedded::workloads()?);

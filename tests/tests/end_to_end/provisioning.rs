@@ -384,7 +384,7 @@ fn a_step_that_fails_ends_the_run_and_takes_back_what_was_done() {
     }
     let run = Lunlab::run().spec(&failing("size = \"4M\"", "size = \"4M\"")).finish();
     run.verdict("provision", 9);
-    run.shows("PROVISION (exit 9)").shows("no_such_attribute: ENOENT (step ").shows("hint: ");
+    run.shows("PROVISION (exit 9)").shows("no_such_attribute: ENOENT (step ").shows("hint   ");
     assert!(!run.stdout.contains("not everything"), "{}", run.story());
     // It is the attribute alone.
     let run = Lunlab::run().spec(BASE).finish();

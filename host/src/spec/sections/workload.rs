@@ -1,6 +1,6 @@
 //! `[[benchmark]]` of a declared workload, and sweeps.
 
-use lunlab_bench::workload::{Kind, Parameter};
+use lunlab_bench::workload::{Kind, Parameter, Values};
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -75,8 +75,8 @@ fn read_one(
         }
         Kind::Percent => {
             let text = section.string(key, "a percentage such as \"1%\"", reader)?;
-            let number = text.strip_suffix('%').and_then(|number| number.parse::<f64>().ok());
-            if number.is_none_or(|number| !(0.0..=100.0).contains(&number)) {
+            let values: Values = [(key.to_owned(), text.to_owned())].into_iter().collect();
+            if values.part(key).is_err() || values.part(key).is_ok_and(|part| part > 1.0) {
                 let message = format!("{text:?} is not a percentage from 0% to 100%");
                 let hint = Some(format!("write {key} = \"1%\""));
                 reader.fault_with_hint(section.span_of(key), section.path.key(key), message, hint);

@@ -174,7 +174,7 @@ fn the_default_spec_is_what_the_design_says() {
                         ("samples_min", "10"),
                         ("samples_max", "200"),
                         ("budget", "1000"),
-                        ("precision", "1%"),
+                        ("precision", "0%"),
                         ("count", "false"),
                     ]
                     .map(|(key, value)| (key.into(), value.into()))
