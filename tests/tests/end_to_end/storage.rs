@@ -56,7 +56,9 @@ fn step_fails(lunlab: Lunlab, parts: &[&str], hint: &str) {
 #[test]
 fn a_device_or_step_that_fails_is_told_with_what_the_kernel_said_of_it() {
     // How deep a disk's queue is, only the kernel knows.
-    let disk = exported("backstore = \"block\"\ndevice = \"disk\"\ndisk = \"d0\"\nattributes = { queue_depth = 100000 }");
+    let disk = exported(
+        "backstore = \"block\"\ndevice = \"disk\"\ndisk = \"d0\"\nattributes = { queue_depth = 100000 }",
+    );
     let disk = format!("[[disk]]\nserial = \"d0\"\nsize = \"16M\"\n{disk}");
     step_fails(
         Lunlab::run().spec(&disk),

@@ -70,3 +70,17 @@ fn a_sweep_has_a_bound() {
     let told = told(&text);
     assert!(told.contains("4:11: benchmark[0].warm_up: the lists make more than 1000"), "{told}");
 }
+
+#[test]
+fn every_workload_and_parameter_is_in_the_docs() {
+    let docs =
+        [include_str!("../../../../docs/workloads.md"), include_str!("../../../../docs/spec.md")]
+            .concat();
+    for workload in lunlab_bench::WORKLOADS {
+        assert!(docs.contains(&format!("**`{}`**", workload.name)), "{}", workload.name);
+        for parameter in workload.all_parameters() {
+            let name = format!("`{}`", parameter.name);
+            assert!(docs.contains(&name), "{} of {}", parameter.name, workload.name);
+        }
+    }
+}
