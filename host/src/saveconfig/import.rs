@@ -119,8 +119,12 @@ fn tables(mut root: Object<'_>, options: &Options, secrets: &mut Secrets) -> Vec
 fn discovery(mut fabric: Object<'_>, secrets: &mut Secrets) -> Option<Table> {
     let name = fabric.text("name");
     if name.as_deref() != Some(DISCOVERY_FABRIC) {
-        let name = name.unwrap_or_default();
-        fabric.note(format!("settings of the fabric {name:?} have no place in a spec: left out"));
+        fabric.note(match name.filter(|name| !name.is_empty()) {
+            Some(name) => {
+                format!("settings of the fabric {name:?} have no place in a spec: left out")
+            }
+            None => "settings of a fabric without a name: left out".to_owned(),
+        });
         return None;
     }
     let enabled = fabric.flag("discovery_enable_auth").unwrap_or(false);

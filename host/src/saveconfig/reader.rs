@@ -189,8 +189,8 @@ impl<'a> Object<'a> {
         let value = self.take(key)?;
         let converted = convert(value);
         if converted.is_none() {
-            let message = format!("{expected} is expected, this is {}: left out", kind(value));
-            self.note_at(key, message);
+            let found = if value.is_string() { "a string that holds none" } else { kind(value) };
+            self.note_at(key, format!("{expected} is expected, this is {found}: left out"));
         }
         converted
     }
@@ -215,7 +215,7 @@ fn kind(value: &Value) -> &'static str {
         Value::Number(number) if number.is_u64() => "a number",
         Value::Number(number) if number.is_i64() => "a negative number",
         Value::Number(_) => "a number that is not whole, or too large",
-        Value::String(_) => "a string of another form",
+        Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }
@@ -230,7 +230,8 @@ mod tests {
     fn what_is_left_over_or_of_another_kind_is_noted_with_its_place() {
         let notes = Notes::default();
         let value = json!({
-            "a": "text", "b": 7, "c": "8", "d": 1e30, "e": [{}, 3], "f": null, "g": "secret",
+            "a": "text", "b": 7, "c": "8", "d": 1e30, "e": [{}, 3, "x"], "f": null, "g": "secret",
+            "h": "many", "i": "yes", "j": 7, "k": "x", "l": "x", "m": -1,
         });
         let mut object = Object::new("x[0]".into(), &value, &notes).unwrap();
         assert_eq!(object.text("a").as_deref(), Some("text"));
@@ -238,6 +239,9 @@ mod tests {
         assert_eq!(object.number("d"), None);
         assert_eq!(object.objects("e").len(), 1);
         assert_eq!(object.text("f"), None);
+        assert_eq!((object.number("h"), object.number("m")), (None, None));
+        assert_eq!((object.flag("i"), object.text("j")), (None, None));
+        assert!(object.object("k").is_none() && object.objects("l").is_empty());
         object.finish();
         let notes: Vec<_> = notes.into_vec().iter().map(ToString::to_string).collect();
         assert_eq!(
@@ -246,6 +250,13 @@ mod tests {
                 "x[0].d: a whole number is expected, this is a number that is not whole, or too \
                  large: left out",
                 "x[0].e[1]: an object is expected, this is a number: left out",
+                "x[0].e[2]: an object is expected, this is a string: left out",
+                "x[0].h: a whole number is expected, this is a string that holds none: left out",
+                "x[0].m: a whole number is expected, this is a negative number: left out",
+                "x[0].i: true or false is expected, this is a string that holds none: left out",
+                "x[0].j: a string is expected, this is a number: left out",
+                "x[0].k: an object is expected, this is a string: left out",
+                "x[0].l: a list is expected, this is a string: left out",
                 "x[0].g: lunlab does not know this key: left out",
             ]
         );

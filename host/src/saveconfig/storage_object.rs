@@ -192,6 +192,9 @@ impl StorageObjects {
         let size = size(told, unit, plugin, object, options);
         match plugin {
             Plugin::Ramdisk => {
+                if told.is_none() {
+                    note_size(size, object);
+                }
                 table.set("size", format_size(size));
                 if object.flag("nullio") == Some(true) {
                     table.set("nullio", true);
@@ -240,7 +243,7 @@ impl StorageObjects {
             if !dev.starts_with(GUEST_FILES) {
                 let message =
                     "what is in this file of the host's stays there: the guest's begins empty";
-                object.note_at("dev", format!("{dev}: {message}"));
+                object.note_at("dev", format!("{}: {message}", or_unnamed(&dev)));
             }
             if !told {
                 note_size(size, object);
@@ -274,8 +277,9 @@ impl StorageObjects {
         object.note_at(
             "dev",
             format!(
-                "{dev} is a device of the host's{unknown}: the disk {serial} of {} is under it, \
+                "{} is a device of the host's{unknown}: the disk {serial} of {} is under it, \
                  empty (with image = … in its [[disk]] it is a file or device of the host's)",
+                or_unnamed(dev),
                 format_size(size)
             ),
         );
@@ -290,6 +294,11 @@ impl StorageObjects {
     }
 }
 
+/// What a path is called where the file has none.
+fn or_unnamed(path: &str) -> &str {
+    if path.is_empty() { "what it does not name" } else { path }
+}
+
 fn plugin(object: &mut Object<'_>) -> Option<Plugin> {
     let plugin = object.text("plugin");
     let why = match plugin.as_deref() {
@@ -301,8 +310,8 @@ fn plugin(object: &mut Object<'_>) -> Option<Plugin> {
         Some(_) => "lunlab does not know this plugin",
         None => "a storage object without a plugin",
     };
-    let name = object.text("name").unwrap_or_default();
-    object.note(format!("{why}: the storage object {name:?} is left out"));
+    let name = object.text("name").map(|name| format!(" {name:?}")).unwrap_or_default();
+    object.note(format!("{why}: the storage object{name} is left out"));
     None
 }
 
@@ -438,7 +447,10 @@ fn unset(plugin: Plugin, buffered: bool, name: &str) -> Option<&'static str> {
 
 /// An ALUA group: its name and table.
 fn group(mut group: Object<'_>) -> Option<(String, Table)> {
-    let name = group.text("name")?;
+    let Some(name) = group.text("name") else {
+        group.note("an ALUA group without a name: left out");
+        return None;
+    };
     if name == KERNELS_OWN_GROUP {
         return None;
     }

@@ -55,6 +55,16 @@ pub(super) fn read(
     tables
 }
 
+/// Why a target of this fabric is not carried over.
+fn no_fabric(fabric: &str, target: &str) -> String {
+    let why = match fabric {
+        "" => "a target without a fabric".to_owned(),
+        _ => format!("the fabric {fabric:?} needs hardware or a hypervisor that a guest has not"),
+    };
+    let target = if target.is_empty() { "without a name" } else { target };
+    format!("{why}: the target {target} is left out")
+}
+
 /// What identifies a TPG or an ACL in the names of its secrets.
 fn owner(target: usize, tag: u16) -> String {
     format!("target{target}-tpg{tag}")
@@ -70,11 +80,7 @@ impl Context<'_> {
         let saved = target.text("wwn").unwrap_or_default();
         let fabric = target.text("fabric").unwrap_or_default();
         if fabric != "iscsi" && fabric != "loopback" {
-            let message = format!(
-                "the fabric {fabric:?} needs hardware or a hypervisor that a guest has not: \
-                 the target {saved} is left out"
-            );
-            target.note_at("fabric", message);
+            target.note_at("fabric", no_fabric(&fabric, &saved));
             return None;
         }
         let wwn = match fabric.as_str() {
@@ -184,7 +190,11 @@ impl Context<'_> {
             };
             let path = lun.text("storage_object").unwrap_or_default();
             let Some((name, groups)) = self.objects.at(&path) else {
-                let message = format!("{path} was not carried over: LUN {number} is left out");
+                let why = match path.as_str() {
+                    "" => "it names no storage object".to_owned(),
+                    path => format!("{path} was not carried over"),
+                };
+                let message = format!("{why}: LUN {number} is left out");
                 lun.note_at("storage_object", message);
                 continue;
             };
@@ -344,9 +354,8 @@ impl Context<'_> {
         let mut table = Table::new("[[target.tpg.acl]]");
         table.set("initiator", initiator.as_str());
         table.set("mapped_luns", mapped_luns(&mut acl, luns));
-        let depth = acl.number("tcq_depth").and_then(|depth| u16::try_from(depth).ok());
-        table.set_some("cmdsn_depth", depth.filter(|depth| (1..=512).contains(depth)));
-        table.set_some("tag", acl.text("tag").filter(|tag| AclTag::new(tag).is_ok()));
+        table.set_some("cmdsn_depth", cmdsn_depth(&mut acl));
+        table.set_some("tag", acl_tag(&mut acl));
         table.set_some("chap", chap(&mut acl, "chap_", owner, self.secrets, asked_for));
         let group = Group::AclAttribute;
         let known = Known { group, unset: &|_| None, all: self.options.all };
@@ -357,6 +366,26 @@ impl Context<'_> {
         }
         acl.finish();
         Some(SavedAcl { initiator, authenticates, table })
+    }
+}
+
+fn cmdsn_depth(acl: &mut Object<'_>) -> Option<u16> {
+    let saved = acl.number("tcq_depth")?;
+    let depth = u16::try_from(saved).ok().filter(|depth| (1..=512).contains(depth));
+    if depth.is_none() {
+        acl.note_at("tcq_depth", format!("{saved} is not 1 to 512: left out"));
+    }
+    depth
+}
+
+fn acl_tag(acl: &mut Object<'_>) -> Option<String> {
+    let saved = acl.text("tag").filter(|tag| !tag.is_empty())?;
+    match AclTag::new(&saved) {
+        Ok(_) => Some(saved),
+        Err(problem) => {
+            acl.note_at("tag", format!("{problem}: left out"));
+            None
+        }
     }
 }
 
@@ -428,16 +457,19 @@ fn drop_alias(object: &mut Object<'_>) {
     }
 }
 
-/// An iSCSI name that lunlab takes, in lower case.
+/// An iSCSI name that lunlab takes, in lower case: LIO takes characters that RFC 7143 does not
+/// have in names, and host names have them.
 fn iscsi_name(saved: &str, key: &str, object: &Object<'_>) -> Option<String> {
     let lower = saved.to_ascii_lowercase();
-    match IscsiName::new(&lower) {
-        Ok(_) => Some(lower),
-        Err(problem) => {
-            object.note_at(key, format!("{problem}: left out"));
-            None
-        }
+    let Err(problem) = IscsiName::new(&lower) else { return Some(lower) };
+    let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-');
+    let usable: String = lower.chars().map(|c| if allowed(&c) { c } else { '-' }).collect();
+    if IscsiName::new(&usable).is_ok() {
+        object.note_at(key, format!("{problem}: it is called {usable} here"));
+        return Some(usable);
     }
+    object.note_at(key, format!("{problem}: left out"));
+    None
 }
 
 /// The name of a target of loopback.

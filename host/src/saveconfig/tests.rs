@@ -175,6 +175,75 @@ fn sizes_a_spec_cannot_have_become_the_nearest_it_can() {
 }
 
 #[test]
+fn what_the_file_does_not_say_is_named_and_never_an_empty_word() {
+    let none = json!({ "storage_objects": [], "fabric_modules": [{ "name": "" }, {}] });
+    let target = |target: Value| json!({ "storage_objects": [], "targets": [target] });
+    let group = json!({ "plugin": "ramdisk", "name": "r", "size": 1 << 20, "alua_tpgs": [{}] });
+    for (saved, expected) in [
+        (
+            object(json!({ "plugin": "ramdisk", "name": "r" })),
+            "[0].size: the file does not say how large it is: 1G",
+        ),
+        (
+            object(json!({ "plugin": "ramdisk", "name": "r", "size": [] })),
+            "[0].size: a whole number is expected, this is a list",
+        ),
+        (
+            object(json!({ "plugin": "fileio", "name": "f" })),
+            "[0].dev: what it does not name: what is in this file",
+        ),
+        (
+            object(json!({ "plugin": "block", "name": "b" })),
+            "[0].dev: what it does not name is a device",
+        ),
+        (
+            object(json!({})),
+            "[0]: a storage object without a plugin: the storage object is left out",
+        ),
+        (object(group), "alua_tpgs[0]: an ALUA group without a name: left out"),
+        (none.clone(), "fabric_modules[0]: settings of a fabric without a name"),
+        (none, "fabric_modules[1]: settings of a fabric without a name"),
+        (target(json!({})), "a target without a fabric: the target without a name is left out"),
+        (
+            target(json!({ "wwn": "w", "fabric": "" })),
+            "a target without a fabric: the target w is left out",
+        ),
+        (
+            tpg(
+                &json!({ "tag": 1, "node_acls": [{ "node_wwn": "iqn.2015-04.org.i:i", "tcq_depth": 0 }] }),
+            ),
+            "tcq_depth: 0 is not 1 to 512: left out",
+        ),
+    ] {
+        let notes = notes(&imported(&saved));
+        assert!(notes.contains(expected), "{expected}\n{notes}");
+        assert!(!notes.contains("\"\"") && !notes.contains(": :"), "{notes}");
+    }
+}
+
+/// LIO takes it, and targetcli makes names of the host's.
+#[test]
+fn a_name_with_an_underscore_is_carried_over_as_one_without() {
+    let mut saved = tpg(&json!({
+        "tag": 1, "attributes": { "authentication": 0 },
+        "node_acls": [{ "node_wwn": "iqn.2015-04.org.my_client:i", "mapped_luns": [] }],
+    }));
+    saved["targets"][0]["wwn"] = json!("iqn.2003-01.org.linux-iscsi.My_Host.x8664:sn.ab_c");
+    let imported = imported(&saved);
+    let carried = "iqn.2003-01.org.linux-iscsi.my-host.x8664:sn.ab-c";
+    assert!(imported.spec.contains(&format!("wwn = \"{carried}\"")), "{}", imported.spec);
+    assert!(imported.spec.contains("initiator = \"iqn.2015-04.org.my-client:i\""));
+    let notes = notes(&imported);
+    assert!(
+        notes.contains("targets[0].wwn: ")
+            && notes.contains(&format!("it is called {carried} here")),
+        "{notes}"
+    );
+    assert!(notes.contains("it is called iqn.2015-04.org.my-client:i here"), "{notes}");
+    assert_eq!(faults(&imported.spec, |_| None), None);
+}
+
+#[test]
 fn what_the_rules_of_specs_refuse_is_left_out() {
     let saved = object(json!({
         "plugin": "ramdisk", "name": "r", "size": 8 << 20,
