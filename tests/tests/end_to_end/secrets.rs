@@ -8,11 +8,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use lunlab_tests::clients::CLIENT;
-use lunlab_tests::{Finished, Lunlab, Process, Rendezvous, descendants, kernels, ports, tools};
+use lunlab_tests::{
+    Finished, Lunlab, Process, Rendezvous, Running, descendants, kernels, ports, tools,
+};
 
 const ALICE: &str = "iqn.2026-01.org.lunlab.test:alice";
 const TARGET: &str = "iqn.2026-01.org.lunlab.test:secrets";
 const OPEN: &str = "iqn.2026-01.org.lunlab.test:open";
+
+/// What the files with secrets are called.
+const SECRETS: [&str; 4] = ["one", "two", "three", "four"];
 
 /// What no other run, and nothing in the cache, can contain by chance.
 fn canary() -> String {
@@ -54,7 +59,7 @@ chap = {{ userid = "anyone", password_file = "three.secret" }}
 
 /// Files with the secrets, beginning with the canary, and no two alike.
 fn with_secrets(lunlab: Lunlab, canary: &str) -> Lunlab {
-    ["one", "two", "three", "four"]
+    SECRETS
         .into_iter()
         .fold(lunlab, |lunlab, n| lunlab.secret(&format!("{n}.secret"), &format!("{canary}-{n}\n")))
 }
@@ -94,6 +99,24 @@ impl Search {
     fn environments(&self, processes: &[Process]) -> Vec<String> {
         let found = processes.iter().filter(|process| self.proc_file_has(process.id, "environ"));
         found.map(|process| format!("{}: its environment", process.id)).collect()
+    }
+
+    /// Asserts that neither a command line has it, nor the environment of the run or of what it
+    /// started, nor a file of the run's or the cache's but these.
+    #[track_caller]
+    fn is_only_in(&self, files: &[&Path], running: &Running) {
+        let mut processes = descendants(running.process().id);
+        processes.extend(Process::open(running.process().id));
+        assert!(processes.len() >= 3, "lunlab, QEMU and the guardian: {processes:?}");
+        assert_eq!(self.command_lines(), [] as [&str; 0]);
+        assert_eq!(self.environments(&processes), [] as [&str; 0]);
+        self.is_only_in_files(files, running.directory().path());
+    }
+
+    #[track_caller]
+    fn is_only_in_files(&self, files: &[&Path], directory: &Path) {
+        let files: Vec<_> = files.iter().map(|file| file.to_str().unwrap()).collect();
+        assert_eq!(self.files(&[directory, &kernels::cache()]), files);
     }
 
     fn proc_file_has(&self, id: u32, file: &str) -> bool {
@@ -140,26 +163,25 @@ chap = {{ userid = "anyone", password_file = "three.secret" }}"#
 
     let standstill = rendezvous.wait(&running);
     assert!(log_in(port, &canary) && !log_in(port, "wrong-secret"));
-    let mut processes = descendants(running.process().id);
-    assert!(processes.len() >= 3, "QEMU, the guardian and the initiator: {processes:?}");
-    processes.extend(Process::open(running.process().id));
-    assert_eq!(search.command_lines(), [] as [&str; 0]);
-    assert_eq!(search.environments(&processes), [] as [&str; 0]);
-    let cache = kernels::cache();
-    assert_eq!(search.files(&[&directory, &cache]), [] as [&str; 0]);
-    the_search_finds_what_is_there(&search, &canary, &directory);
+    search.is_only_in(&[], &running);
+    the_search_finds_what_is_there(&search, &canary, &directory, &[]);
     drop(standstill);
 
     let finished = running.finish();
     finished.verdict("pass", 0);
     assert!(!finished.result_file("repro.sh").is_empty() && !finished.stdout.is_empty());
     search.not_said_by(&finished);
-    assert_eq!(search.files(&[&directory, &cache]), [] as [&str; 0]);
+    search.is_only_in_files(&[], &directory);
     assert_eq!(search.command_lines(), [] as [&str; 0]);
 }
 
 /// The same search, with something to find in each place.
-fn the_search_finds_what_is_there(search: &Search, canary: &str, directory: &Path) {
+fn the_search_finds_what_is_there(
+    search: &Search,
+    canary: &str,
+    directory: &Path,
+    known: &[&Path],
+) {
     let told = Planted::start(|command| command.arg(canary));
     let knowing = Planted::start(|command| command.env("PLANTED", canary));
     assert_eq!(search.command_lines(), [format!("{}: its command line", told.0.id())]);
@@ -172,7 +194,8 @@ fn the_search_finds_what_is_there(search: &Search, canary: &str, directory: &Pat
     fs::create_dir(&below).unwrap();
     let planted = below.join("file");
     fs::write(&planted, [b"\0\xff", canary.as_bytes(), b"\0"].concat()).unwrap();
-    assert_eq!(search.files(&[directory]), [planted.to_str().unwrap()]);
+    let found = search.files(&[directory]);
+    assert!(found.contains(&planted.display().to_string()) && found.len() == 1 + known.len());
     fs::remove_dir_all(below).unwrap();
 }
 
@@ -214,6 +237,54 @@ fn a_target_that_is_held_shows_its_secrets_nowhere_and_a_failed_one_neither() {
 }
 
 #[test]
+fn an_export_and_a_spec_that_changes_have_secrets_only_where_they_were_asked_for() {
+    for export_secrets in [None, Some("--export-secrets")] {
+        changed_while_it_is_exported(export_secrets);
+    }
+}
+
+/// The new secrets begin with the old ones' canary, so that one search is for both.
+fn changed_while_it_is_exported(export_secrets: Option<&str>) {
+    let (canary, [port]) = (canary(), ports::free());
+    let renewed = format!("{canary}-new");
+    let words = ["-v", "--watch-spec", "--export", "saved.json"];
+    let lunlab = Lunlab::up().args(words).args(export_secrets).spec(&spec(port, ""));
+    let held = with_secrets(lunlab, &canary).hold();
+    let (running, exported) = (held.running(), "exported to saved.json\n");
+    let directory = running.directory().path().to_owned();
+    let saved = directory.join("saved.json");
+    let search = Search::new(&canary, &directory);
+    let known: &[&Path] = if export_secrets.is_some() { &[&saved] } else { &[] };
+    running.wait_for(exported);
+    assert!(log_in(port, &canary) && !log_in(port, &renewed));
+    search.is_only_in(known, running);
+    the_search_finds_what_is_there(&search, &canary, &directory, known);
+
+    let mark = running.stderr().len();
+    for name in SECRETS {
+        fs::write(directory.join(format!("{name}.secret")), format!("{renewed}-{name}\n")).unwrap();
+    }
+    fs::write(directory.join("spec.toml"), spec(port, "")).unwrap();
+    let _said = running.said_since(mark, &["the target is changed", exported]);
+    assert!(log_in(port, &renewed) && !log_in(port, &canary));
+    search.is_only_in(known, running);
+    let mode = fs::metadata(&saved).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let saved_text = fs::read_to_string(&saved).unwrap();
+    let has_new = SECRETS.map(|name| saved_text.contains(&format!("{renewed}-{name}")));
+    assert_eq!(has_new, [export_secrets.is_some(); SECRETS.len()]);
+    assert!(!saved_text.contains(&format!("{canary}-one")), "{saved_text}");
+
+    let finished = held.stop();
+    finished.verdict("pass", 0);
+    let changes = &finished.result()["spec_changes"];
+    assert_eq!(changes[0]["outcome"], "changed");
+    assert_ne!(changes[0]["lines"][0], serde_json::Value::Null);
+    search.not_said_by(&finished);
+    search.is_only_in_files(known, &directory);
+}
+
+#[test]
 fn a_secret_of_the_environment_is_on_no_command_line_and_in_no_result() {
     let (canary, [port]) = (canary(), ports::free());
     let text = spec(port, "").replace("password_file = \"one.secret\"", "password_env = \"ONE\"");
@@ -225,6 +296,12 @@ fn a_secret_of_the_environment_is_on_no_command_line_and_in_no_result() {
     let running = lunlab.start();
     running.wait_for("the target is ready");
     assert_eq!(search.command_lines(), [] as [&str; 0]);
+    let children = descendants(running.process().id);
+    assert!(children.len() >= 2, "QEMU and the guardian: {children:?}");
+    assert_eq!(search.environments(&children), [] as [&str; 0]);
+    // It was given to lunlab itself, and there the search finds it.
+    let own: Vec<_> = Process::open(running.process().id).into_iter().collect();
+    assert_eq!(search.environments(&own).len(), 1);
     let finished = running.finish();
     finished.verdict("pass", 0);
     search.not_said_by(&finished);
