@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A request. Variants are only ever added at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "without an allocator; one is decoded at a time")]
 pub enum Request<'a> {
     /// How to reach the host. Only in the run's segment, and first there.
     Channel(Channel),

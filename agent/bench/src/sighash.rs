@@ -277,10 +277,16 @@ fn tell_figures(subject: &Subject, observer: &mut dyn Observer) {
             "those of all messages, also where a way need not hash them".to_owned(),
         ),
         ("CPUs", cpus().to_string()),
-        ("lanes by", format!("{:?}", fearless_simd::Level::new())),
+        ("lanes by", vectors()),
     ] {
         observer.tell(Told::Finding { name, text: &text });
     }
+}
+
+/// Which vectors of the processor's the lanes are in: `Avx512`, `Sse2`.
+fn vectors() -> String {
+    let level = format!("{:?}", fearless_simd::Level::new());
+    level.split('(').next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -5,9 +5,12 @@ use configfs_rs::Errno;
 use perf_event::events::{Event, Hardware, Software};
 use perf_event::{Builder, Counter};
 
+/// Makes a counter that is not open yet.
+type Build = Box<dyn Fn() -> Builder<'static>>;
+
 /// What is counted, by the names perf(1) has for them. Threads that begin meanwhile are counted with it.
-fn wanted() -> [(&'static str, Box<dyn Fn() -> Builder<'static>>); 6] {
-    fn builder(event: impl Event + Clone + 'static) -> Box<dyn Fn() -> Builder<'static>> {
+fn wanted() -> [(&'static str, Build); 6] {
+    fn builder(event: impl Event + Clone + 'static) -> Build {
         Box::new(move || {
             let mut builder = Builder::new(event.clone());
             builder.inherit(true);

@@ -385,20 +385,19 @@ fn latency_line(histogram: &Histogram) -> Option<String> {
 /// What was counted over each region in a line, and in another what was not, by reason.
 fn counter_lines(counters: &[Counter]) -> Vec<String> {
     let mut known: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    let mut unknown: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    let mut unknown: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for Counter { region, name, value, problem } in counters {
         match value {
             Some(value) => known.entry(region).or_default().push(format!("{name} {value}")),
             None => {
-                let why = problem.as_deref().unwrap_or("no reason");
-                unknown.entry((region, why)).or_default().push(name);
+                let names = unknown.entry(problem.as_deref().unwrap_or("no reason")).or_default();
+                names.extend(Some(name.as_str()).filter(|name| !names.contains(name)));
             }
         }
     }
     let known = known.into_iter().map(|(region, all)| format!("{region}: {}", all.join(", ")));
-    let unknown = unknown.into_iter().map(|((region, why), names)| {
-        format!("{region}: not counted: {}: {why}", names.join(", "))
-    });
+    let unknown =
+        unknown.into_iter().map(|(why, names)| format!("not counted: {}: {why}", names.join(", ")));
     known.chain(unknown).collect()
 }
 
@@ -415,7 +414,12 @@ fn series_line(series: &Series) -> Option<String> {
 }
 
 fn number(value: f64) -> String {
-    if value >= 1000.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+    match value.abs() {
+        0.0 | 10.0..1000.0 => format!("{value:.1}"),
+        0.0..1.0 => format!("{value:.4}"),
+        0.0..10.0 => format!("{value:.2}"),
+        _ => format!("{value:.0}"),
+    }
 }
 
 /// The document of a run that was refused before anything started.

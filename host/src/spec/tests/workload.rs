@@ -4,11 +4,11 @@ use super::{exported, parse, told};
 use crate::spec::{Benchmark, Measured, Spec};
 
 fn measured(spec: &Spec) -> Vec<&Measured> {
-    let of = |benchmark| match benchmark {
-        &Benchmark::Measured(ref measured) => measured,
+    let measured = spec.benchmarks.iter().map(|benchmark| match benchmark {
+        Benchmark::Measured(measured) => measured,
         other => panic!("{other:?}"),
-    };
-    spec.benchmarks.iter().map(of).collect()
+    });
+    measured.collect()
 }
 
 #[test]
