@@ -1,7 +1,7 @@
 //! Two sides of results compared: what is better, worse, the same, and what nobody can tell.
 //!
-//! Pure: documents in, a [`Comparison`] out. [`machine`] says which runs stand beside each other at
-//! all, [`pairing`] finds what was measured on both sides, [`judgement`] judges it, [`table`] shows it.
+//! Pure: documents in, a [`Comparison`] out. `machine` says which runs stand beside each other at
+//! all, `pairing` finds what was measured on both sides, `judgement` judges it, `table` shows it.
 
 mod judgement;
 mod machine;

@@ -1,7 +1,7 @@
 //! The page of one or more results: data in, one self-contained HTML file or CSV out.
 //!
 //! Nothing here reads or writes a file. A section is a function from the runs to HTML, and gives
-//! nothing where there is nothing to show; text that is not lunlab's own is escaped in [`html`].
+//! nothing where there is nothing to show; text that is not lunlab's own is escaped in `html`.
 
 mod axis;
 mod csv;
