@@ -42,6 +42,7 @@ need_for_test() {
     # Without a font of its own a browser measures boxes.
     need fonts-dejavu-core "a font (DejaVu)" has_file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
     need cpio "cpio" has_command cpio
+    need fio "fio" has_command fio
     need xz-utils "xz" has_command xz
     need zstd "zstd" has_command zstd
     need lz4 "lz4" has_command lz4

@@ -110,19 +110,20 @@ pub type Contents = BTreeMap<PathBuf, Vec<u8>>;
 
 /// A program and all that it needs to start: nothing but itself where it is static.
 ///
-/// Files stand where the guest's loader will look for them, and none is a symbolic link. What a
+/// The program stands at `at`, and what is relative to it is found from there. Other files stand where the guest's loader will look for them, and none is a symbolic link. What a
 /// program opens while it runs (`dlopen(3)`, plug-ins, data) is not known from its file.
 ///
 /// # Errors
 /// What is missing, and what needs it.
-pub fn closure(program: &Path, files: &impl Files) -> Result<Contents, ClosureError> {
+pub fn closure(program: &Path, at: &Path, files: &impl Files) -> Result<Contents, ClosureError> {
     let mut contents = Contents::new();
-    add(program, files, &mut contents, SCRIPTS)?;
+    add(program, at, files, &mut contents, SCRIPTS)?;
     Ok(contents)
 }
 
 fn add(
     program: &Path,
+    at: &Path,
     files: &impl Files,
     contents: &mut Contents,
     scripts: usize,
@@ -135,16 +136,16 @@ fn add(
         for interpreter in
             interpreters(line, files).ok_or_else(|| unusable("it names no interpreter"))?
         {
-            add(&interpreter, files, contents, left)?;
+            add(&interpreter, &interpreter, files, contents, left)?;
         }
-        contents.insert(plain(program), bytes);
+        contents.insert(plain(at), bytes);
         return Ok(());
     }
     let linked = Linked::parse(&bytes).map_err(unusable)?;
     let origin = files.canonical(program).map_err(|error| unreadable(program, None, error))?;
-    contents.insert(plain(program), bytes);
+    contents.insert(plain(at), bytes);
     if let Some(interpreter) = linked.interpreter.clone() {
-        let object = Object::program(plain(program), &origin, linked);
+        let object = Object::program(plain(at), &origin, linked);
         add_libraries(object, &interpreter, files, contents)?;
     }
     Ok(())

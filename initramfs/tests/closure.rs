@@ -1,10 +1,17 @@
 //! What a program needs, by our own search and by the loader's own word.
 
-use lunlab_initramfs::closure::{Host, closure};
+#![cfg(test)]
+
+use lunlab_initramfs::closure::{ClosureError, Contents, Host};
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// At the place it has on this system.
+fn closure(program: &Path, files: &Host) -> Result<Contents, ClosureError> {
+    lunlab_initramfs::closure::closure(program, program, files)
+}
 
 fn paths(program: &Path) -> BTreeSet<PathBuf> {
     let mut paths: BTreeSet<PathBuf> = closure(program, &Host).unwrap().into_keys().collect();

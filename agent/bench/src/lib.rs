@@ -26,6 +26,7 @@
 pub mod blocks;
 pub mod calibration;
 pub mod digest;
+pub mod fio;
 pub mod hash;
 pub mod htlc;
 pub mod iblt;
@@ -64,4 +65,5 @@ pub const WORKLOADS: &[workload::Workload] = &[
     sighash::WORKLOAD,
     blocks::WORKLOAD,
     htlc::WORKLOAD,
+    fio::WORKLOAD,
 ];

@@ -169,6 +169,16 @@ pub fn sample(
     Ok(())
 }
 
+impl Budget {
+    /// Whether a series that was begun so long ago has enough samples.
+    #[must_use]
+    pub fn is_enough(&self, samples: &[f64], spent: Duration) -> bool {
+        let count = u32::try_from(samples.len()).unwrap_or(u32::MAX);
+        let good = || spent >= self.time || is_tight(samples, self.precision);
+        count >= self.most || (count >= self.least && good())
+    }
+}
+
 /// Whether half of the median's 95 % interval, by order statistics, is at most a part of it.
 fn is_tight(samples: &[f64], precision: f64) -> bool {
     let Some((low, median, high)) = crate::statistics::order_interval(samples) else {

@@ -88,6 +88,8 @@ pub enum Kind {
     Flag,
     /// Any text.
     Text,
+    /// A file of the host's, relative to the spec. The workload finds a copy at the path it is given.
+    File,
     /// The name of a storage object. With it the workload is given `path`, which is where the guest
     /// finds it by way of the parameter `via`.
     StorageObject,

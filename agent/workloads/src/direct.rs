@@ -181,7 +181,7 @@ mod tests {
             assert!(error.contains("has 5000 bytes"), "{error}");
         }
         assert_eq!(read(&file, 0, 5000).unwrap(), bytes);
-        assert_eq!(read(&file, 5000, 0).unwrap(), []);
+        assert!(read(&file, 5000, 0).unwrap().is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Workloads that open devices, sockets and namespaces.
 
 mod digest;
+mod fio;
 mod pattern;
 
 use lunlab_bench::workload::{Observer, Stopped, Values};
@@ -9,7 +10,8 @@ use lunlab_bench::workload::{Observer, Stopped, Values};
 pub type Driver = fn(&Values, &mut dyn Observer) -> Result<(), Stopped>;
 
 /// Every driver by its workload's name.
-pub const DRIVERS: &[(&str, Driver)] = &[("digest", digest::run), ("pattern", pattern::run)];
+pub const DRIVERS: &[(&str, Driver)] =
+    &[("digest", digest::run), ("fio", fio::run), ("pattern", pattern::run)];
 
 /// The driver of that name.
 #[must_use]

@@ -6,14 +6,18 @@ use crate::image::Program;
 use crate::kernel::features::{self, Feature};
 use crate::kernel::parameters::Parameters;
 use crate::spec::{
-    Backstore, Benchmark, Bus, Device, DeviceKind, Fabric, Network, Spec, StorageObject, Target,
+    Backstore, Benchmark, Bus, Device, DeviceKind, Fabric, Measured, Network, Spec, StorageObject,
+    Target,
 };
 use crate::target::COMP_ALGORITHM;
 use crate::transport::Transport;
-use lunlab_bench::is_of_the_agent;
+use lunlab_bench::{fio, is_of_the_agent};
+use lunlab_initramfs::closure::{Host, closure};
 use lunlab_protocol::request::WORKLOADS_PROGRAM;
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 /// The programs that a spec's benchmarks need in the guest.
 ///
@@ -28,7 +32,55 @@ pub fn programs(spec: &Spec) -> Result<Vec<Program>, Error> {
         return Ok(Vec::new());
     }
     let bytes = Cow::Borrowed(embedded::workloads()?);
-    Ok(vec![Program { path: WORKLOADS_PROGRAM.to_owned(), bytes }])
+    let mut programs = vec![Program { path: WORKLOADS_PROGRAM.to_owned(), bytes }];
+    if spec.benchmarks.iter().any(|each| each.workload() == fio::WORKLOAD.name) {
+        programs.extend(from_host("fio", fio::PROGRAM)?);
+    }
+    programs.extend(files(spec)?);
+    Ok(programs)
+}
+
+/// A program of the host's that stands at `at` in the guest, with all it needs to start.
+fn from_host(name: &str, at: &str) -> Result<Vec<Program>, Error> {
+    let directories = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&directories).map(|directory| directory.join(name));
+    let program = places.into_iter().find(|place| is_program(place)).ok_or_else(|| {
+        Error::environment(format!(
+            "workload {name:?} takes the host's {name}, and there is none on PATH"
+        ))
+        .with_hint(format!("apt install {name}"))
+    })?;
+    let contents = closure(&program, Path::new(at), &Host).map_err(|error| {
+        let told = Error::environment(format!("{name} for the guest: {error}"));
+        error.hint().into_iter().fold(told, Error::with_hint)
+    })?;
+    let file = |(path, bytes): (PathBuf, Vec<u8>)| {
+        let path = path.into_os_string().into_string().map_err(|path| {
+            Error::environment(format!("{name} needs {}, which is not UTF-8", path.display()))
+        })?;
+        Ok(Program { path, bytes: Cow::Owned(bytes) })
+    };
+    contents.into_iter().map(file).collect()
+}
+
+fn is_program(path: &Path) -> bool {
+    let metadata = path.metadata();
+    metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+/// The files that workloads are given.
+fn files(spec: &Spec) -> Result<Vec<Program>, Error> {
+    let mut files = Vec::new();
+    for (number, benchmark) in spec.benchmarks.iter().enumerate() {
+        let Benchmark::Measured(asked) = benchmark else { continue };
+        for (parameter, path) in asked.files() {
+            let bytes = std::fs::read(path)
+                .map_err(|error| Error::usage(format!("{parameter}: read {path}: {error}")))?;
+            let path = Measured::guest_file(number, parameter);
+            files.push(Program { path, bytes: Cow::Owned(bytes) });
+        }
+    }
+    Ok(files)
 }
 
 /// The features a spec needs over a transport, each once.

@@ -42,10 +42,33 @@ impl Measured {
         Some(Access { storage_object, via, offset, length: self.value("length").parse().ok() })
     }
 
+    /// The files of the host's that it is given: the parameter and the path of each.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let known = find(self.workload).map(|known| known.workload.all_parameters());
+        let files = known.into_iter().flatten().filter(|each| each.kind == Kind::File);
+        let files = files.map(|parameter| (parameter.name, self.value(parameter.name)));
+        files.filter(|(_, path)| !path.is_empty())
+    }
+
+    /// Where the guest has the file of a parameter, by the benchmark's number.
+    #[must_use]
+    pub fn guest_file(number: usize, parameter: &str) -> String {
+        format!("/lunlab.files/{number}-{parameter}")
+    }
+
+    /// Whether it is of no use on what stores no data.
+    #[must_use]
+    pub fn reads_back(&self) -> bool {
+        ["digest", "pattern"].contains(&self.workload) || self.value("verify") == "true"
+    }
+
     /// Whether it writes to its storage object.
     #[must_use]
     pub fn writes(&self) -> bool {
         let reads_all = ["", "100"].contains(&self.value("read_percent"));
+        if self.workload == "fio" {
+            return !["randread", "read"].contains(&self.value("rw"));
+        }
         self.workload == "pattern" || !reads_all || self.value("verify") == "true"
     }
 

@@ -91,7 +91,7 @@ fn read<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<Linked, &'
             elf::DT_SONAME => linked.soname = Some(text()?),
             elf::DT_RPATH => linked.rpath = Some(text()?),
             elf::DT_RUNPATH => linked.runpath = Some(text()?),
-            elf::DT_FLAGS_1 => linked.no_default = value & u64::from(elf::DF_1_NODEFLIB.0) != 0,
+            elf::DT_FLAGS_1 => linked.no_default = value & elf::DF_1_NODEFLIB.0 != 0,
             _ => {}
         }
     }

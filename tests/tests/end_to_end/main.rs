@@ -12,6 +12,7 @@ mod cli;
 mod compare;
 mod configfs;
 mod conformance;
+mod fio;
 mod image;
 mod initiator;
 mod integrity;

@@ -163,18 +163,24 @@ impl Conductor {
             Benchmark::Measured(asked) => {
                 let number = u32::try_from(n).unwrap_or(u32::MAX);
                 let workload = benchmark.workload();
-                let parameters = self.guest_parameters(asked);
+                let parameters = self.guest_parameters(n, asked);
                 let ask = Ask::Benchmark { number, workload, parameters };
                 vec![Action::Say(words), Action::Ask(ask)]
             }
         }
     }
 
-    /// A workload's values, and where the guest finds the storage object among them.
-    fn guest_parameters(&self, asked: &Measured) -> Vec<(String, String)> {
+    /// A workload's values, with the guest's paths of files, and where it finds the storage object among them.
+    fn guest_parameters(&self, n: usize, asked: &Measured) -> Vec<(String, String)> {
         let path = asked.access().map(|access| self.path_of(access.storage_object, access.via));
         let path = path.map(|path| ("path".to_owned(), path));
-        asked.values.iter().cloned().chain(path).collect()
+        let files: Vec<&str> = asked.files().map(|(parameter, _)| parameter).collect();
+        let own = asked.values.iter().map(|(key, value)| {
+            let is_file = files.contains(&key.as_str());
+            let value = if is_file { Measured::guest_file(n, key) } else { value.clone() };
+            (key.clone(), value)
+        });
+        own.chain(path).collect()
     }
 
     /// Where the guest finds the data of a storage object; the checked spec has it there.

@@ -25,7 +25,7 @@ pub(super) fn check(spec: &Spec, findings: &mut Vec<Finding>) {
 
 fn check_measured(spec: &Spec, asked: &Measured, path: &KeyPath, findings: &mut Vec<Finding>) {
     let Some(access) = asked.access() else { return };
-    let object = check_access(spec, access, path, findings);
+    let object = check_access(spec, access, asked.reads_back(), path, findings);
     let name = quoted(access.storage_object);
     if asked.writes() && object.is_some_and(|object| spec.is_read_only(object)) {
         let message = format!("{name} is read-only");
@@ -259,6 +259,7 @@ fn check_digests(
 fn check_access<'a>(
     spec: &'a Spec,
     access: Access<'_>,
+    reads_back: bool,
     path: &KeyPath,
     findings: &mut Vec<Finding>,
 ) -> Option<&'a StorageObject> {
@@ -268,7 +269,7 @@ fn check_access<'a>(
         return None;
     };
     let given = || vec![path_of(spec, name), path.key("storage_object")];
-    if !object.stores_data() {
+    if reads_back && !object.stores_data() {
         let message = format!("{} stores nothing that could be read again", quoted(name));
         let finding = Finding::new(path.key("storage_object"), message).given(given());
         findings.push(finding.way_out(match object.device {

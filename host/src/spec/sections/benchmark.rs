@@ -72,7 +72,9 @@ impl Workload {
 
     fn read(self, section: &Section<'_>, base: Base<'_>, reader: &mut Reader<'_>) -> Benchmark {
         match self {
-            Self::Declared(known) => Benchmark::Measured(read_declared(section, known, reader)),
+            Self::Declared(known) => {
+                Benchmark::Measured(read_declared(section, known, base, reader))
+            }
             Self::Own("iscsi-randread") => {
                 Benchmark::IscsiRandread(read_iscsi_randread(section, base, reader))
             }

@@ -5,10 +5,10 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::benchmark::read_checks;
-use crate::spec::Measured;
 use crate::spec::quantity::{format_duration, format_size};
 use crate::spec::reader::{Reader, Section};
 use crate::spec::workload::{Known, default_of};
+use crate::spec::{Base, Measured};
 
 /// The most benchmarks that the lists of one table may make together.
 pub(super) const SWEEP: usize = 1000;
@@ -16,6 +16,7 @@ pub(super) const SWEEP: usize = 1000;
 pub(super) fn read(
     section: &Section<'_>,
     known: &'static Known,
+    base: Base<'_>,
     reader: &mut Reader<'_>,
 ) -> Measured {
     let mut values = Vec::new();
@@ -24,7 +25,7 @@ pub(super) fn read(
         if parameter.is_needed() && !given {
             section.missing(parameter.name, &form(parameter), reader);
         }
-        let read = if given { read_all(section, parameter, reader) } else { None };
+        let read = if given { read_all(section, parameter, base, reader) } else { None };
         let value = read.unwrap_or_else(|| default_of(parameter));
         values.push((parameter.name.to_owned(), value));
     }
@@ -42,14 +43,15 @@ pub(super) fn swept(known: &Known) -> Vec<&'static str> {
 fn read_all(
     section: &Section<'_>,
     parameter: &Parameter,
+    base: Base<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<String> {
     if !parameter.many {
-        return read_one(section, parameter, reader);
+        return read_one(section, parameter, base, reader);
     }
     let mut values = Vec::new();
     for table in section.sweep(&[parameter.name], SWEEP, reader) {
-        values.push(read_one(&section.over(&table), parameter, reader)?);
+        values.push(read_one(&section.over(&table), parameter, base, reader)?);
     }
     Some(values.join(","))
 }
@@ -57,6 +59,7 @@ fn read_all(
 fn read_one(
     section: &Section<'_>,
     parameter: &Parameter,
+    base: Base<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<String> {
     let key = parameter.name;
@@ -88,11 +91,34 @@ fn read_one(
             let words: Vec<(&str, &str)> = words.iter().map(|word| (*word, *word)).collect();
             section.choice(key, &words, reader).map(str::to_owned)
         }
+        Kind::File => read_file(section, key, base, reader),
         Kind::Flag => section.boolean(key, reader).map(|flag| flag.to_string()),
         Kind::Text | Kind::StorageObject => {
             section.string(key, "a string", reader).map(str::to_owned)
         }
     }
+}
+
+/// The absolute path of a file that is there.
+fn read_file(
+    section: &Section<'_>,
+    key: &str,
+    base: Base<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<String> {
+    let written = section.string(key, "the path of a file", reader)?;
+    let path = base.join(written);
+    let path = std::path::absolute(&path).unwrap_or(path);
+    reader.path(section.span_of(key), &path);
+    let problem = match std::fs::read(&path) {
+        Ok(_) if path.to_str().is_some() => return path.to_str().map(str::to_owned),
+        Ok(_) => "its path is not UTF-8".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let message = format!("{written:?}: {problem}");
+    let hint = Some("name a file; what is relative is so to the spec".to_owned());
+    reader.fault_with_hint(section.span_of(key), section.path.key(key), message, hint);
+    None
 }
 
 /// What a parameter that must be given may be.

@@ -1,7 +1,7 @@
 //! Benchmarks of declared workloads, and sweeps.
 
-use super::{exported, parse, told};
-use crate::spec::{Benchmark, Measured, Spec};
+use super::{base, exported, parse, told};
+use crate::spec::{Base, Benchmark, Measured, Spec};
 
 fn measured(spec: &Spec) -> Vec<&Measured> {
     let measured = spec.benchmarks.iter().map(|benchmark| match benchmark {
@@ -82,5 +82,36 @@ fn every_workload_and_parameter_is_in_the_docs() {
             let name = format!("`{}`", parameter.name);
             assert!(docs.contains(&name), "{} of {}", parameter.name, workload.name);
         }
+    }
+}
+
+const FIO: &str =
+    "[[benchmark]]\nworkload = \"fio\"\nstorage_object = \"disk0\"\nvia = \"backing\"\n";
+
+#[test]
+fn a_file_is_relative_to_the_spec_and_must_be_there() {
+    let place = tempfile::tempdir().unwrap();
+    let job = place.path().join("a.fio");
+    std::fs::write(&job, "[a]\n").unwrap();
+    let base = Base { directory: place.path(), ..base() };
+    let text = |job: &str| exported(&format!("{FIO}job = \"{job}\"\n"));
+    let (spec, copy) = Spec::parse_with_copy(&text("a.fio"), base).unwrap();
+    let path = job.to_str().unwrap();
+    let files: Vec<_> = measured(&spec)[0].files().collect();
+    assert_eq!(files, [("job", path)]);
+    assert!(copy.contains(&format!("job = \"{path}\"")), "{copy}");
+    for (written, problem) in [("b.fio", "No such file or directory"), (".", "Is a directory")] {
+        let faults = Spec::parse(&text(written), base).unwrap_err().render("s.toml");
+        let expected = format!("benchmark[0].job: {written:?}: {problem}");
+        assert!(faults.contains(&expected) && faults.contains("hint: name a file"), "{faults}");
+    }
+}
+
+#[test]
+fn fio_writes_only_where_it_is_told_to_and_needs_nothing_stored() {
+    for (rw, writes) in [("randread", false), ("read", false), ("randrw", true), ("write", true)] {
+        let spec = parse(&exported(&format!("{FIO}rw = \"{rw}\"\n"))).unwrap();
+        let asked = measured(&spec)[0];
+        assert_eq!((asked.writes(), asked.reads_back()), (writes, false), "{rw}");
     }
 }
