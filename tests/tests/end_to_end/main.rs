@@ -7,6 +7,7 @@
 mod access;
 mod bench;
 mod busy_writers;
+mod changes;
 mod chap;
 mod cli;
 mod compare;
