@@ -509,7 +509,7 @@ impl Running {
 pub enum Format {
     /// A summary.
     Human,
-    /// The result document.
+    /// One JSON document.
     Json,
 }
 

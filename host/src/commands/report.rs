@@ -6,8 +6,8 @@ use crate::output::{self, Verbosity};
 use crate::report::sparkline;
 use crate::result::{
     self, Benchmark, Choice, Counter, Difference, Document, Histogram, Host, Kernel, LogSummary,
-    OneTarget, OneTpg, Phase, Qemu, Reproduction, SCHEMA, Series, Target, Transport, VerdictRecord,
-    shell_line, timestamp,
+    OneTarget, OneTpg, Phase, Qemu, Reproduction, SCHEMA, Series, SpecChange, SpecChangeOutcome,
+    Target, Transport, VerdictRecord, shell_line, timestamp,
 };
 use crate::run::Outcome;
 use crate::run::plan::Plan;
@@ -38,7 +38,8 @@ impl Report<'_> {
         let faults = self.logs.iter().filter_map(|log| {
             log.fault.as_ref().map(|fault| format!("{} is not whole: {fault}", log.name))
         });
-        let notes = plan.notes.iter().chain(&learnt.notes).cloned().chain(faults).collect();
+        let notes = plan.notes.iter().chain(&learnt.notes).cloned().chain(faults);
+        let notes = notes.chain(as_it_began(&learnt.spec_changes)).collect();
         let phases = learnt.timeline.phases().into_iter();
         let path = |path: &Path| path.display().to_string();
         Document {
@@ -211,6 +212,16 @@ const LINES: usize = 5;
 #[derive(Default)]
 struct Table(String);
 
+/// What the copy of the spec is not, once the target was changed.
+fn as_it_began(changes: &[SpecChange]) -> Option<String> {
+    let changed = changes.iter().any(|change| change.outcome == SpecChangeOutcome::Changed);
+    changed.then(|| {
+        "spec.toml is as the run began with it; what changed since is in result.json under \
+         spec_changes"
+            .to_owned()
+    })
+}
+
 impl Table {
     fn row(&mut self, name: &str, line: &str) {
         // Writing to a string cannot fail.
@@ -351,6 +362,9 @@ fn benchmark_rows(text: &mut Table, benchmark: &Benchmark, histograms: bool) {
         for line in found.lines().take(LINES) {
             text.row(name, &format!("{what}: {line}"));
             name = "";
+        }
+        if let Some(more) = found.lines().count().checked_sub(LINES).filter(|more| *more > 0) {
+            text.row("", &format!("{what}: … {more} lines more, in result.json"));
         }
     }
     for line in counter_lines(&benchmark.counters) {

@@ -15,7 +15,7 @@ use crate::run::watch::Watch;
 use crate::run::{Conditions, Interrupts, Logs, Outcome, Watcher};
 use crate::saveconfig::{self, Chosen};
 use crate::spec::{Base, KernelChoice, Spec};
-use crate::target::{Provisioning, Url};
+use crate::target::{LoopbackDisk, Provisioning, Url};
 use crate::verdict::{Fact, Kind, Verdict};
 use lunlab_protocol::request::Provocation;
 use std::path::{Path, PathBuf};
@@ -449,11 +449,24 @@ impl Watcher for Screen {
             self.phases.say("holding the target; Ctrl-C or SIGTERM ends it");
         }
         let urls = provisioning.urls(spec);
+        if urls.is_empty() && self.announced.is_none() {
+            only_in_the_guest(provisioning).iter().for_each(|line| self.phases.say(line));
+        }
         let before = self.announced.replace(urls.clone()).unwrap_or_default();
         for url in urls.iter().filter(|url| !before.contains(url)) {
             self.broken |= !output::line(&url.to_string());
         }
     }
+}
+
+/// Where the disks are of a target that no initiator on the host can reach.
+fn only_in_the_guest(provisioning: &Provisioning) -> Vec<String> {
+    let disk = |disk: &LoopbackDisk| {
+        let LoopbackDisk { name, lun, storage_object, .. } = disk;
+        format!("  LUN {lun}, {storage_object}: /dev/lunlab/{name} in the guest")
+    };
+    let first = "nothing is exported over iSCSI, so there is no URL to print".to_owned();
+    std::iter::once(first).chain(provisioning.disks.iter().map(disk)).collect()
 }
 
 /// Where the target is written down in targetcli's form.

@@ -52,15 +52,22 @@ pub fn start(command: HostCommand, guardian: &Guardian, reporter: &Reporter) -> 
 
 /// What a program says.
 struct Words {
-    kept: Arc<Mutex<Vec<u8>>>,
+    kept: Arc<Mutex<Kept>>,
     /// Closes when there is no more to come.
     end: Receiver<()>,
+}
+
+/// The beginning of it, and how much more there was, in bytes.
+#[derive(Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    left_out: usize,
 }
 
 impl Words {
     /// Reads to the end, so that the program never waits for room; keeps only the beginning.
     fn hear(mut from: impl Read + Send + 'static) -> std::io::Result<Self> {
-        let kept = Arc::<Mutex<Vec<u8>>>::default();
+        let kept = Arc::<Mutex<Kept>>::default();
         let (heard, end) = channel();
         let into = Arc::clone(&kept);
         let listener = std::thread::Builder::new().name("command output".into());
@@ -68,8 +75,9 @@ impl Words {
             let (_open, mut buffer) = (heard, [0; 8192]);
             while let Ok(length @ 1..) = from.read(&mut buffer) {
                 let mut kept = into.lock().unwrap_or_else(PoisonError::into_inner);
-                let room = WORDS.saturating_sub(kept.len());
-                kept.extend(buffer.iter().take(length.min(room)));
+                let room = length.min(WORDS.saturating_sub(kept.bytes.len()));
+                kept.bytes.extend(buffer.iter().take(room));
+                kept.left_out += length - room;
             }
         })?;
         Ok(Self { kept, end })
@@ -79,7 +87,11 @@ impl Words {
     fn said(self) -> String {
         let _closed_or_held = self.end.recv_timeout(LAST_WORDS);
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&kept).into_owned()
+        let mut said = String::from_utf8_lossy(&kept.bytes).into_owned();
+        if kept.left_out > 0 {
+            said += &format!("\n[lunlab: {} bytes left out]\n", kept.left_out);
+        }
+        said
     }
 }
 
@@ -167,7 +179,10 @@ mod tests {
     #[test]
     fn of_many_words_the_first_are_kept() {
         let (outcome, output) = shell("yes | head -c 1000000; exit 0", None);
-        assert_eq!((outcome, output), (Ok(()), "y\n".repeat(WORDS / 2)));
+        assert_eq!(outcome, Ok(()));
+        let (kept, mark) = output.split_at(WORDS);
+        assert_eq!(kept, "y\n".repeat(WORDS / 2));
+        assert!(mark.starts_with("\n[lunlab: ") && mark.ends_with(" bytes left out]\n"), "{mark}");
     }
 
     #[test]
