@@ -73,11 +73,20 @@ impl Client {
                 let (address, pattern) =
                     (u32::try_from(round % 512).unwrap() * 8, [round.to_be_bytes()[7]; 4096]);
                 // A target whose LUNs changed says so, once, instead of carrying a command out.
-                while session.write(address, &pattern, 512) != 0 {
+                let mut attention = || {
                     attentions += 1;
                     assert!(attentions < 20, "more than a unit attention now and then");
+                };
+                while session.write(address, &pattern, 512) != 0 {
+                    attention();
                 }
-                assert_eq!(session.read(address, 8, 512), pattern);
+                let read = loop {
+                    match session.try_read(address, 8, 512) {
+                        (0, data) => break data,
+                        _ => attention(),
+                    }
+                };
+                assert_eq!(read, pattern);
                 round += 1;
                 counted.store(round, Ordering::Release);
             }

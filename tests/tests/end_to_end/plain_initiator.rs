@@ -176,10 +176,21 @@ impl Session {
 
     /// The logical blocks at `address`.
     pub(crate) fn read(&mut self, address: u32, blocks: u16, block_size: usize) -> Vec<u8> {
+        let (status, data) = self.try_read(address, blocks, block_size);
         let expected = usize::from(blocks) * block_size;
-        let (status, data) = self.execute(&transfer(0x28, address, blocks), expected, None);
         assert_eq!((status, data.len()), (0, expected), "READ(10) of {address}");
         data
+    }
+
+    /// Reads as [`Session::read`] does, whatever the command's status, which it gives.
+    pub(crate) fn try_read(
+        &mut self,
+        address: u32,
+        blocks: u16,
+        block_size: usize,
+    ) -> (u8, Vec<u8>) {
+        let expected = usize::from(blocks) * block_size;
+        self.execute(&transfer(0x28, address, blocks), expected, None)
     }
 
     /// Writes logical blocks, as many as fit into one PDU; the command's status.
