@@ -31,6 +31,7 @@ pub mod hash;
 pub mod htlc;
 pub mod iblt;
 pub mod pattern;
+pub mod relay;
 pub mod sampling;
 pub mod sighash;
 pub mod statistics;
@@ -66,4 +67,5 @@ pub const WORKLOADS: &[workload::Workload] = &[
     blocks::WORKLOAD,
     htlc::WORKLOAD,
     fio::WORKLOAD,
+    relay::WORKLOAD,
 ];

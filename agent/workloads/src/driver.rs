@@ -3,6 +3,7 @@
 mod digest;
 mod fio;
 mod pattern;
+mod relay;
 
 use lunlab_bench::workload::{Observer, Stopped, Values};
 
@@ -11,7 +12,7 @@ pub type Driver = fn(&Values, &mut dyn Observer) -> Result<(), Stopped>;
 
 /// Every driver by its workload's name.
 pub const DRIVERS: &[(&str, Driver)] =
-    &[("digest", digest::run), ("fio", fio::run), ("pattern", pattern::run)];
+    &[("digest", digest::run), ("fio", fio::run), ("pattern", pattern::run), ("relay", relay::run)];
 
 /// The driver of that name.
 #[must_use]

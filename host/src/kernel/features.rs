@@ -135,6 +135,14 @@ pub const DM_DELAY: Feature = feature("dm-delay", &[by(&["dm_delay"], "CONFIG_DM
 /// Device-mapper's flakey.
 pub const DM_FLAKEY: Feature = feature("dm-flakey", &[by(&["dm_flakey"], "CONFIG_DM_FLAKEY")]);
 
+/// Network namespaces.
+pub const NET_NAMESPACES: Feature = feature("network namespaces", &[by(&[], "CONFIG_NET_NS")]);
+/// Pairs of virtual Ethernet devices.
+pub const VETH: Feature = feature("veth", &[by(&["veth"], "CONFIG_VETH")]);
+/// The token bucket filter.
+pub const TOKEN_BUCKET: Feature =
+    feature("token bucket filter", &[by(&["sch_tbf"], "CONFIG_NET_SCH_TBF")]);
+
 /// Compressions of zram's, by the names that `comp_algorithm` takes.
 ///
 /// Before 6.12 zram asks the crypto API for them, and nothing in the guest loads what is not there; since then they are part of it

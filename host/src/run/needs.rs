@@ -100,7 +100,15 @@ pub fn wanted(spec: &Spec, transport: Transport) -> Vec<Feature> {
         wanted.extend([features::CONFIGFS, features::TARGET]);
     }
     wanted.extend(wanted_by(spec).into_iter().flat_map(|(_, features)| features));
+    wanted.extend(spec.benchmarks.iter().flat_map(of_benchmark));
     once(wanted)
+}
+
+fn of_benchmark(benchmark: &Benchmark) -> Vec<Feature> {
+    match benchmark.workload() {
+        "relay" => vec![features::NET_NAMESPACES, features::VETH, features::TOKEN_BUCKET],
+        _ => Vec::new(),
+    }
 }
 
 /// The features that what is exported needs, beside the name of what needs them.
@@ -248,6 +256,13 @@ mod tests {
         assert_eq!(beyond(crate::spec::DEFAULT_SPEC), default);
         assert!(beyond("").is_empty());
         assert_eq!(parameters(&spec(crate::spec::DEFAULT_SPEC)), super::Parameters::default());
+    }
+
+    #[test]
+    fn workloads_bring_what_they_measure() {
+        let benchmark = |name| beyond(&format!("[[benchmark]]\nworkload = \"{name}\"\n"));
+        assert_eq!(benchmark("hash"), [""; 0]);
+        assert_eq!(benchmark("relay"), ["network namespaces", "veth", "token bucket filter"]);
     }
 
     #[test]

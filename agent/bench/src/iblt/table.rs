@@ -64,6 +64,29 @@ impl Table {
         self.cells.iter().all(|cell| *cell == Cell::default())
     }
 
+    /// Its cells as they are sent: 16 bytes each, little-endian.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let bytes = self.cells.iter().map(|cell| {
+            let counts = u64::from(cell.count.cast_unsigned()) | u64::from(cell.check) << 32;
+            [counts.to_le_bytes(), cell.keys.to_le_bytes()]
+        });
+        bytes.flatten().flatten().collect()
+    }
+
+    /// A table that was sent; nothing where the bytes are not whole quarters of cells.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (cells, rest) = bytes.as_chunks::<8>().0.as_chunks::<2>();
+        let cell = |[counts, keys]: &[[u8; 8]; 2]| {
+            let [a, b, c, d, check @ ..] = *counts;
+            let check = u32::from_le_bytes(check);
+            Cell { count: i32::from_le_bytes([a, b, c, d]), check, keys: u64::from_le_bytes(*keys) }
+        };
+        let whole = bytes.len().is_multiple_of(64) && rest.is_empty();
+        whole.then(|| Self { cells: cells.iter().map(cell).collect() })
+    }
+
     /// Adds a key.
     #[inline]
     pub fn add(&mut self, key: u64) {
@@ -73,7 +96,8 @@ impl Table {
     /// Takes another table of this size out.
     pub fn subtract(&mut self, other: &Self) {
         for (cell, other) in self.cells.iter_mut().zip(&other.cells) {
-            cell.count -= other.count;
+            // A table that was sent may hold anything.
+            cell.count = cell.count.wrapping_sub(other.count);
             cell.check ^= other.check;
             cell.keys ^= other.keys;
         }
@@ -112,7 +136,7 @@ impl Table {
         let check = check(key);
         for place in places(key, self.cells.len()) {
             let cell = &mut self.cells[place];
-            cell.count += by;
+            cell.count = cell.count.wrapping_add(by);
             cell.check ^= check;
             cell.keys ^= key;
         }
@@ -121,7 +145,8 @@ impl Table {
 
 impl Cell {
     fn single(&self) -> Option<(u64, i32)> {
-        (self.count.abs() == 1 && self.check == check(self.keys)).then_some((self.keys, self.count))
+        (self.count.unsigned_abs() == 1 && self.check == check(self.keys))
+            .then_some((self.keys, self.count))
     }
 }
 
@@ -175,6 +200,18 @@ mod tests {
     fn too_many_differences_are_told_with_what_is_left() {
         let stuck = table(10, 0..1000).decode().unwrap_err();
         assert!(stuck.found < 60 && stuck.cells > 30, "{stuck:?}");
+    }
+
+    #[test]
+    fn a_table_is_sent_whole_or_not_at_all() {
+        let mut sent = Table::for_differences(20);
+        (5..25).for_each(|key| sent.count(key << 40, -1));
+        let bytes = sent.to_bytes();
+        assert_eq!(bytes.len(), 16 * sent.len());
+        assert_eq!(Table::from_bytes(&bytes), Some(sent));
+        for less in [1, 8, 16] {
+            assert_eq!(Table::from_bytes(&bytes[less..]), None);
+        }
     }
 
     #[test]
