@@ -24,6 +24,7 @@ mod pages;
 mod plain_chap;
 mod plain_initiator;
 mod provisioning;
+mod relay;
 mod results;
 mod run;
 mod saveconfig;
