@@ -35,6 +35,7 @@ pub mod relay;
 pub mod sampling;
 pub mod sighash;
 pub mod statistics;
+pub mod storage;
 pub mod transaction;
 pub mod txid48;
 pub mod unit;
@@ -59,6 +60,7 @@ pub fn is_of_the_agent<'a>(workload: &str, value: impl Fn(&str) -> &'a str) -> b
 pub const WORKLOADS: &[workload::Workload] = &[
     pattern::WORKLOAD,
     digest::WORKLOAD,
+    storage::WORKLOAD,
     calibration::WORKLOAD,
     hash::WORKLOAD,
     txid48::WORKLOAD,

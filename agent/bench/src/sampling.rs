@@ -149,24 +149,49 @@ pub fn sample(
             (variant.sample)()?;
         }
     }
-    let start = Instant::now();
-    let mut taken: Vec<Vec<f64>> = variants.iter().map(|_| Vec::new()).collect();
-    for round in 1..=budget.most {
-        for (variant, taken) in variants.iter_mut().zip(&mut taken) {
+    let mut rounds = Rounds::new(*budget, variants.len());
+    loop {
+        let mut values = Vec::with_capacity(variants.len());
+        for variant in variants.iter_mut() {
             let value = (variant.sample)()?;
             observer.tell(Told::Sample { series: &variant.series, unit: variant.unit, value });
-            taken.push(value);
+            values.push(value);
         }
-        let spent = start.elapsed();
-        let done = spent.as_secs_f64() / budget.time.as_secs_f64().max(1e-9);
-        observer
-            .tell(Told::Progress { done: done.min(1.0), left: budget.time.saturating_sub(spent) });
-        let enough = || taken.iter().all(|taken| is_tight(taken, budget.precision));
-        if round >= budget.least && (spent >= budget.time || enough()) {
-            break;
+        if rounds.enough(&values, observer) {
+            return Ok(());
         }
     }
-    Ok(())
+}
+
+/// Judges after each round whether there are enough samples; for what runs on meanwhile and cannot
+/// be called a sample at a time.
+pub struct Rounds {
+    budget: Budget,
+    start: Instant,
+    count: u32,
+    taken: Vec<Vec<f64>>,
+}
+
+impl Rounds {
+    /// The time begins; a round has a sample of each of so many series.
+    #[must_use]
+    pub fn new(budget: Budget, series: usize) -> Self {
+        Self { budget, start: Instant::now(), count: 0, taken: vec![Vec::new(); series] }
+    }
+
+    /// Takes the samples of a round, tells how far it is, and gives whether that was the last.
+    pub fn enough(&mut self, values: &[f64], observer: &mut dyn Observer) -> bool {
+        self.count = self.count.saturating_add(1);
+        for (taken, value) in self.taken.iter_mut().zip(values) {
+            taken.push(*value);
+        }
+        let Budget { least, most, time, precision, .. } = self.budget;
+        let spent = self.start.elapsed();
+        let done = spent.as_secs_f64() / time.as_secs_f64().max(1e-9);
+        observer.tell(Told::Progress { done: done.min(1.0), left: time.saturating_sub(spent) });
+        let tight = || self.taken.iter().all(|taken| is_tight(taken, precision));
+        self.count >= most || (self.count >= least && (spent >= time || tight()))
+    }
 }
 
 impl Budget {

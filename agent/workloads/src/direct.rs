@@ -115,6 +115,11 @@ impl Direct {
         }
     }
 
+    /// Its path and the file itself.
+    pub(crate) fn into_parts(self) -> (String, OwnedFd) {
+        (self.path, self.fd)
+    }
+
     /// How it was opened, for the result.
     pub(crate) fn way(&self) -> &'static str {
         if self.direct { "direct" } else { "page cache" }

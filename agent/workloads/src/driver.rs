@@ -4,6 +4,7 @@ mod digest;
 mod fio;
 mod pattern;
 mod relay;
+mod storage;
 
 use lunlab_bench::workload::{Observer, Stopped, Values};
 
@@ -11,8 +12,13 @@ use lunlab_bench::workload::{Observer, Stopped, Values};
 pub type Driver = fn(&Values, &mut dyn Observer) -> Result<(), Stopped>;
 
 /// Every driver by its workload's name.
-pub const DRIVERS: &[(&str, Driver)] =
-    &[("digest", digest::run), ("fio", fio::run), ("pattern", pattern::run), ("relay", relay::run)];
+pub const DRIVERS: &[(&str, Driver)] = &[
+    ("digest", digest::run),
+    ("fio", fio::run),
+    ("pattern", pattern::run),
+    ("relay", relay::run),
+    ("storage", storage::run),
+];
 
 /// The driver of that name.
 #[must_use]

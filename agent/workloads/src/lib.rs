@@ -10,6 +10,7 @@ mod direct;
 pub mod driver;
 pub mod gauges;
 pub mod reporter;
+mod ring;
 
 use driver::Driver;
 use lunlab_bench::WORKLOADS;

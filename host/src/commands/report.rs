@@ -348,10 +348,13 @@ fn benchmark_rows(text: &mut Table, benchmark: &Benchmark, histograms: bool) {
         }
     }
     let latency = |p: &str| benchmark.latency_ns.get(p).map(|ns| ns / 1e6);
-    if let (Some(p50), Some(p99), Some(max), Some(rate)) =
-        (latency("p50"), latency("p99"), latency("max"), benchmark.metrics.get("mb_per_s"))
+    let percentiles = ["p50", "p99", "p99.99", "max"].map(latency);
+    if let ([Some(p50), Some(p99), Some(p9999), Some(max)], Some(rate)) =
+        (percentiles, benchmark.metrics.get("mb_per_s"))
     {
-        let line = format!("{rate:.1} MB/s, latency p50 {p50:.2} p99 {p99:.2} max {max:.2} ms");
+        let line = format!(
+            "{rate:.1} MB/s, latency p50 {p50:.2} p99 {p99:.2} p99.99 {p9999:.2} max {max:.2} ms"
+        );
         text.row("", &line);
     }
     let shapes = benchmark.histograms.iter().filter(|_| histograms).filter_map(latency_line);

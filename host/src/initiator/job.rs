@@ -437,6 +437,7 @@ pub struct Latency {
     pub p90_us: f64,
     pub p99_us: f64,
     pub p999_us: f64,
+    pub p9999_us: f64,
     pub max_us: f64,
 }
 
@@ -615,6 +616,7 @@ mod tests {
             p90_us: us,
             p99_us: us,
             p999_us: us,
+            p9999_us: us,
             max_us: us,
         }
     }

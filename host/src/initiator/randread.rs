@@ -281,6 +281,7 @@ impl Tally {
             p90_us: at(0.9),
             p99_us: at(0.99),
             p999_us: at(0.999),
+            p9999_us: at(0.9999),
             max_us: micros(self.latencies.max()),
         }
     }

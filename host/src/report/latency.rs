@@ -5,22 +5,13 @@ use super::html::{Column, Figure, section, side_by_side, table};
 use super::lanes::{Group, Lane};
 use super::plot::{HALF, Mark, NUMBERS, Plot};
 use super::quantity::quantity;
+use crate::result::{PERCENTILES, percentile};
 
 /// Bars of a plot.
 const BINS: usize = 40;
 
 /// Upper ends of buckets in nanoseconds, ascending, and how many requests lay in each.
 type Buckets = Vec<(u64, u64)>;
-
-/// What is shown of a distribution, in parts of ten thousand.
-const PERCENTILES: [(&str, u64); 6] = [
-    ("p50", 5_000),
-    ("p90", 9_000),
-    ("p99", 9_900),
-    ("p99.9", 9_990),
-    ("p99.99", 9_999),
-    ("max", 10_000),
-];
 
 /// The section.
 pub(super) fn latency(groups: &[Group], lanes: &[Lane]) -> String {
@@ -145,18 +136,6 @@ fn uprights(buckets: &Buckets) -> Vec<Mark> {
     shown.filter_map(upright).collect()
 }
 
-/// The end of the bucket in which that part, in ten thousandths, of the requests is reached.
-fn percentile(buckets: &Buckets, part: u64) -> Option<u64> {
-    let total: u128 = buckets.iter().map(|(_, count)| u128::from(*count)).sum();
-    let wanted = (total * u128::from(part)).div_ceil(10_000);
-    let mut seen = 0;
-    let reached = buckets.iter().find(|(_, count)| {
-        seen += u128::from(*count);
-        seen >= wanted
-    });
-    reached.map(|(end, _)| *end)
-}
-
 fn note(lanes: &[Lane], buckets: &[Buckets]) -> String {
     let count = |of: &Buckets| of.iter().map(|(_, count)| u128::from(*count)).sum::<u128>();
     let counts = lanes.iter().zip(buckets);
@@ -185,14 +164,6 @@ fn nanoseconds(whole: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn percentiles_are_the_buckets_in_which_they_are_reached() {
-        let buckets: Buckets = vec![(10, 50), (20, 49), (1000, 1)];
-        let found = PERCENTILES.map(|(_, part)| percentile(&buckets, part).unwrap());
-        assert_eq!(found, [10, 20, 20, 1000, 1000, 1000]);
-        assert_eq!(percentile(&Vec::new(), 5_000), None);
-    }
 
     #[test]
     fn bins_hold_every_request_once() {

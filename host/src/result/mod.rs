@@ -8,6 +8,7 @@ mod junit;
 mod ktap;
 mod load;
 pub mod locate;
+mod percentile;
 mod repro;
 mod store;
 
@@ -24,6 +25,7 @@ pub use document::{
 pub use junit::to_junit;
 pub use ktap::to_ktap;
 pub use load::{LoadError, Loaded, load};
+pub use percentile::{PERCENTILES, percentile};
 pub use repro::{Reproduction, shell_line};
 pub(crate) use store::new_run_id;
 pub use store::{ResultDirectory, StoreError};

@@ -9,6 +9,7 @@ pub mod conditions;
 pub mod conductor;
 pub mod happening;
 pub mod jobs;
+mod latency;
 pub mod machine;
 pub mod needs;
 pub mod plan;

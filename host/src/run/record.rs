@@ -8,6 +8,7 @@ use crate::result::{
     Summary, TaintChange, Target,
 };
 use crate::run::conditions;
+use crate::run::latency;
 use crate::run::statistics::Readings;
 use crate::run::timeline::Timeline;
 use crate::spec::{Benchmark as Asked, Outcome, Spec};
@@ -381,6 +382,7 @@ impl Record {
     pub fn conclude(mut self, spec: &Spec, provisioning: Option<&Provisioning>) -> Learnt {
         for (n, benchmark) in self.benchmarks.iter_mut().enumerate() {
             summarise(benchmark);
+            latency::conclude(benchmark);
             benchmark.statistics = self.counters.get(&n).map(Readings::differences);
             benchmark.negotiated = self.counters.get(&n).map(Readings::negotiated);
             if let Some(gauges) = self.gauges.remove(&n) {
@@ -592,6 +594,7 @@ fn take_measured(into: &mut Benchmark, measured: &Measured) {
         ("p90", latency.p90_us),
         ("p99", latency.p99_us),
         ("p99.9", latency.p999_us),
+        ("p99.99", latency.p9999_us),
         ("max", latency.max_us),
     ]
     .map(|(name, us)| (name.to_owned(), us * 1000.0));

@@ -41,6 +41,7 @@ pub const ISCSI_RANDREAD_METRICS: &[Metric] = &[
     time("p90"),
     time("p99"),
     time("p99.9"),
+    time("p99.99"),
     time("max"),
 ];
 
@@ -335,7 +336,7 @@ mod tests {
             (
                 "p98 <= 1ms",
                 "\"p98\" in \"p98 <= 1ms\" is not measured by this workload, iops, mb_per_s, p50, p90, p99, p99.9, \
-                 max are",
+                 p99.99, max are",
             ),
             ("iops >= many", "\"many\" in \"iops >= many\" is not a number"),
             ("iops >= -1", "\"-1\" in \"iops >= -1\" is not a number"),

@@ -33,3 +33,4 @@ mod specs;
 mod storage;
 mod transports;
 mod verdicts;
+mod workloads;

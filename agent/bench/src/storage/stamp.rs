@@ -47,7 +47,9 @@ fn describe(record: &[u8], address: u64, generation: u64) -> String {
     } else if of == u128::from(address) {
         format!("{expected}, generation {own} was read")
     } else {
-        format!("{expected}, bytes {found:032x} were read (address {of}, generation {own} if they are ours)")
+        format!(
+            "{expected}, bytes {found:032x} were read (address {of}, generation {own} if they are ours)"
+        )
     }
 }
 

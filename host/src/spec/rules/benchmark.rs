@@ -3,7 +3,7 @@
 use configfs_rs::lio::IscsiName;
 
 use super::lun::no_storage_object;
-use super::{Finding, chap, not_a_multiple, not_found, size_out_of_range, top};
+use super::{Finding, chap, not_a_multiple, not_found, size_out_of_range, storage, top};
 use crate::spec::fault::{KeyPath, quoted};
 use crate::spec::quantity::{format_duration, format_size};
 use crate::spec::storage::attribute;
@@ -32,6 +32,11 @@ fn check_measured(spec: &Spec, asked: &Measured, path: &KeyPath, findings: &mut 
         let given = vec![path_of(spec, access.storage_object), top("disk")];
         let finding = Finding::new(path.key("storage_object"), message).given(given);
         findings.push(finding.way_out("name one without read_only = true"));
+    }
+    if let Some(object) = object.filter(|_| asked.workload == lunlab_bench::storage::WORKLOAD.name)
+    {
+        let object = (object, path_of(spec, &object.name));
+        storage::check(asked, object, path, findings);
     }
 }
 

@@ -10,6 +10,7 @@ mod kernel;
 mod lun;
 mod notes;
 mod portal;
+mod storage;
 mod storage_object;
 mod target;
 

@@ -419,7 +419,7 @@ s.toml:13:17: target[0].tpg[0].luns[0].lun: 256 is out of range, a whole number 
   hint: such as lun = 0
 s.toml:13:39: target[0].tpg[0].luns[0].storage_object: there is no storage object "disk1", only "disk 0"
   hint: did you mean "disk 0"?
-s.toml:16:10: benchmark[0].check[0]: "iop" in "iop >= 1" is not measured by this workload, iops, mb_per_s, p50, p90, p99, p99.9, max are
+s.toml:16:10: benchmark[0].check[0]: "iop" in "iop >= 1" is not measured by this workload, iops, mb_per_s, p50, p90, p99, p99.9, p99.99, max are
   hint: did you mean "iops"?"#
     );
 }

@@ -1,6 +1,6 @@
 //! Benchmarks of declared workloads, and sweeps.
 
-use super::{base, exported, parse, told};
+use super::{base, exported, object, parse, told};
 use crate::spec::{Base, Benchmark, Measured, Spec};
 
 fn measured(spec: &Spec) -> Vec<&Measured> {
@@ -113,5 +113,42 @@ fn fio_writes_only_where_it_is_told_to_and_needs_nothing_stored() {
         let spec = parse(&exported(&format!("{FIO}rw = \"{rw}\"\n"))).unwrap();
         let asked = measured(&spec)[0];
         assert_eq!((asked.writes(), asked.reads_back()), (writes, false), "{rw}");
+    }
+}
+
+#[test]
+fn requests_fit_the_storage_object_and_the_memory() {
+    let bench = |kind: &str, keys: &str| {
+        let device = "device = \"null_blk\"\n[[benchmark]]\nworkload = \"storage\"\n";
+        let keys = format!("storage_object = \"a\"\nvia = \"backing\"\n{keys}");
+        object("block", &format!("{kind}{device}{keys}"))
+    };
+    let large_blocks = "attributes = { block_size = 4096 }\n";
+    for (kind, keys, expected) in [
+        (large_blocks, "block_size = 512", "block_size: 512 bytes is not a multiple of 4K"),
+        ("", "block_size = 1000", "block_size: 1000 bytes is not a multiple of 512"),
+        (
+            "",
+            "block_size = \"4M\"",
+            "queue_depth: 32 requests of 4M are 128M in flight, at most 64M",
+        ),
+        ("", "length = \"64K\"", "queue_depth: 32 requests of 4K at a time do not fit in 64K"),
+        ("", "length = \"64K\"", "hint: at most 16, or use more of the storage object"),
+        ("", "block_size = [\"4K\", \"8M\"]", "block_size: 8M is out of range, 512 bytes to 4M"),
+        ("", "queue_depth = [1, 0]", "queue_depth: 0 is out of range"),
+        ("", "read_percent = 101", "read_percent: 101 is out of range"),
+        ("", "access = \"both\"", "access: \"both\""),
+        ("", "verify = true", "\"a\" stores nothing that could be read again"),
+        ("", "check = [\"p98 <= 1ms\"]", "\"p98\" in \"p98 <= 1ms\" is not measured"),
+    ] {
+        let told = told(&bench(kind, keys));
+        assert!(told.contains(expected), "{keys}: {told}");
+    }
+    for keys in [
+        "read_percent = 50\nqueue_depth = [1, 32]\ncheck = [\"read_p99.99 <= 1s\", \"iops >= 1\"]",
+        "block_size = \"1M\"\nqueue_depth = 64\naccess = \"sequential\"",
+    ] {
+        let spec = parse(&bench("", keys)).unwrap();
+        assert!(spec.benchmarks.iter().all(|each| each.workload() == "storage"), "{keys}");
     }
 }
