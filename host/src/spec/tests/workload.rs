@@ -134,7 +134,7 @@ fn requests_fit_the_storage_object_and_the_memory() {
         ),
         ("", "length = \"64K\"", "queue_depth: 32 requests of 4K at a time do not fit in 64K"),
         ("", "length = \"64K\"", "hint: at most 16, or use more of the storage object"),
-        ("", "block_size = [\"4K\", \"8M\"]", "block_size: 8M is out of range, 512 bytes to 4M"),
+        ("", "block_size = [\"4K\", \"8M\"]", "block_size: 8M is out of range, 512 to 4M"),
         ("", "queue_depth = [1, 0]", "queue_depth: 0 is out of range"),
         ("", "read_percent = 101", "read_percent: 101 is out of range"),
         ("", "access = \"both\"", "access: \"both\""),
