@@ -169,7 +169,7 @@ mod tests {
         let mut written = String::new();
         start(&words).unwrap().read_to_string(&mut written).unwrap();
         assert_eq!(written, "a b c\n");
-        assert_eq!(start(&["/nowhere".to_owned()]).unwrap_err(), Errno::ENOENT);
+        assert_eq!(start(&["/proc/self/no-program".to_owned()]).unwrap_err(), Errno::ENOENT);
         assert_eq!(start(&["a\0b".to_owned()]).unwrap_err(), Errno::EINVAL);
     }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use lunlab_initramfs::newc;
-use lunlab_tests::Lunlab;
+use lunlab_tests::{Lunlab, boots};
 use serde_json::Value;
 
 use crate::image::{build, command};
@@ -62,6 +62,44 @@ fn the_hosts_fio_measures_in_the_guest_with_values_and_with_a_job_file() {
     let histograms = benchmarks[2]["histograms"].as_array().unwrap();
     let words: Vec<&Value> = histograms.iter().map(|each| &each["series"]).collect();
     assert_eq!(words, ["read", "write"]);
+}
+
+/// What both do to the device: eight requests of 4 KiB in flight, anywhere, by io_uring past the page cache. Its timer takes most
+/// of the time.
+fn by_turns() -> String {
+    let device = NULL_BLK.replace("1000000", "4000000");
+    let of = |workload: &str| {
+        format!(
+            "[[benchmark]]\nworkload = \"{workload}\"\nstorage_object = \"disk0\"\nvia = \"backing\"\nqueue_depth = 8\n\
+             warm_up = \"200ms\"\nsample_time = \"250ms\"\nbudget = \"2s\"\nprecision = \"0%\"\nsamples_min = 4\n"
+        )
+    };
+    let turns: Vec<String> = (0..4).map(|_| of("storage") + &of("fio")).collect();
+    device + &turns.concat()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+#[test]
+fn our_random_reads_and_fios_agree_within_a_tenth() {
+    let quiet = std::sync::Arc::new(boots::all());
+    let run = Lunlab::run().spec(&by_turns()).under(&quiet).finish();
+    run.verdict("pass", 0);
+    let result = run.result();
+    let of = |workload: &str| {
+        let all = result["benchmarks"].as_array().unwrap().iter();
+        let turns = all.filter(|benchmark| benchmark["workload"] == workload);
+        turns.map(|benchmark| median(samples(benchmark, "iops"))).collect::<Vec<f64>>()
+    };
+    let (ours, fios) = (of("storage"), of("fio"));
+    assert!(ours.len() == 4 && fios.len() == 4, "{ours:?} {fios:?}");
+    // Eight in flight, each at least 4 ms: more would be no measurement of this device.
+    assert!(ours.iter().chain(&fios).all(|iops| *iops < 2100.0), "{ours:?} {fios:?}");
+    let ratio = median(ours.clone()) / median(fios.clone());
+    assert!((0.9..1.1).contains(&ratio), "{ratio:.3}: {ours:?} {fios:?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ usage: controls [--same N] [--slower N] [--runs N] [--completion MS]
                     one may be better or worse
   --slower N        trials of a tenth more completion time (10); 9 in 10 must be worse, by that
   --runs N          runs a side in each trial (4)
-  --completion MS   null_blk's completion time (200)
+  --completion MS   null_blk's completion time (20)
 
 LUNLAB names the lunlab to try. Exit codes: 0 as it must be, 1 not so, 2 usage.
 ";
@@ -57,7 +57,7 @@ struct Arguments {
 
 impl Arguments {
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut arguments = Self { same: 20, slower: 10, runs: 4, completion_ms: 200 };
+        let mut arguments = Self { same: 20, slower: 10, runs: 4, completion_ms: 20 };
         while let Some(word) = words.next() {
             let into = match word.as_str() {
                 "--same" => &mut arguments.same,
