@@ -24,14 +24,17 @@ pub const WORKLOAD: Workload = Workload {
         default: "32,40,64,1K,1M",
         many: true,
     }],
-    series: &[
-        ("sha2", unit::NANOSECONDS),
-        ("bitcoin_sha256", unit::NANOSECONDS),
-        ("bitcoin_sha256d", unit::NANOSECONDS),
-        ("murmur3_x64_128", unit::NANOSECONDS),
-    ],
+    series: SERIES,
     run: Run::Here(run),
 };
+
+/// One for each of [`FUNCTIONS`].
+pub(crate) const SERIES: &[(&str, &str)] = &[
+    ("sha2", unit::NANOSECONDS),
+    ("bitcoin_sha256", unit::NANOSECONDS),
+    ("bitcoin_sha256d", unit::NANOSECONDS),
+    ("murmur3_x64_128", unit::NANOSECONDS),
+];
 
 /// The size whose series have no size in their names.
 const TXID: usize = 32;

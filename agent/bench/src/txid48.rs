@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use crate::hash::{FUNCTIONS, Function};
 use crate::sampling::{Variant, sample};
-use crate::unit;
 use crate::workload::{Observer, Run, Stopped, Values, Workload};
 
 /// The workload.
@@ -16,12 +15,7 @@ pub const WORKLOAD: Workload = Workload {
     name: "txid48",
     about: "nanoseconds to hash a seed of 8 bytes and a transaction id of 32 to 48 bits",
     parameters: &[],
-    series: &[
-        ("sha2", unit::NANOSECONDS),
-        ("bitcoin_sha256", unit::NANOSECONDS),
-        ("bitcoin_sha256d", unit::NANOSECONDS),
-        ("murmur3_x64_128", unit::NANOSECONDS),
-    ],
+    series: crate::hash::SERIES,
     run: Run::Here(run),
 };
 

@@ -40,6 +40,7 @@ pub fn measure(run: Driver, values: &Values, reporter: &mut Reporter<'_>) -> Res
     reporter.gauges(false);
     let outcome = run(values, reporter);
     reporter.gauges(true);
+    reporter.tell_uncounted();
     outcome
 }
 

@@ -24,12 +24,14 @@ pub struct Reporter<'a> {
     send: &'a mut dyn FnMut(&Event<'_>),
     progress: Instant,
     count: Option<Count>,
+    /// Counting was asked for, and nothing was counted yet.
+    uncounted: bool,
 }
 
 impl<'a> Reporter<'a> {
     /// For the benchmark of that number; regions are counted where there is something to count them by.
     pub fn new(benchmark: u32, count: Option<Count>, send: &'a mut dyn FnMut(&Event<'_>)) -> Self {
-        Self { benchmark, send, progress: Instant::now(), count }
+        Self { benchmark, send, progress: Instant::now(), count, uncounted: count.is_some() }
     }
 
     fn send(&mut self, event: &Event<'_>) {
@@ -45,6 +47,13 @@ impl<'a> Reporter<'a> {
         let benchmark = self.benchmark;
         for (name, value) in gauges::read() {
             self.send(&Event::Gauge { benchmark, name, after, value });
+        }
+    }
+
+    /// Says that counting was asked for in vain, where it was.
+    pub(crate) fn tell_uncounted(&mut self) {
+        if self.uncounted {
+            self.finding("counted", "nothing: this workload has no region to count by itself");
         }
     }
 
@@ -84,6 +93,7 @@ impl Observer for Reporter<'_> {
 
     fn region(&mut self, name: &str, body: &mut dyn FnMut()) {
         let Some(count) = self.count else { return body() };
+        self.uncounted = false;
         for (counter, value) in count(body) {
             let value = value.as_ref().map(|value| *value).map_err(String::as_str);
             self.tell(Told::Counter { region: name, counter, value });

@@ -16,6 +16,7 @@ use crate::verdict::Fact;
 use lunlab_bench::WORKLOADS;
 use lunlab_bench::workload::{Kind, Workload};
 use lunlab_protocol::event::Event;
+use std::cell::Cell;
 use std::fmt::Write;
 use std::time::{Instant, SystemTime};
 
@@ -160,6 +161,12 @@ fn measure(
     started: Instant,
 ) -> Result<Record, Error> {
     let mut record = Record::new(Timeline::new(started), spec);
+    // A signal is told once, and asked for from two places.
+    let interrupted = Cell::new(None);
+    let is_interrupted = || {
+        interrupted.set(interrupted.get().or_else(|| interrupts.pending()));
+        interrupted.get().is_some()
+    };
     let all = spec.benchmarks.len();
     for (n, benchmark) in spec.benchmarks.iter().enumerate() {
         let Benchmark::Measured(asked) = benchmark else { continue };
@@ -178,11 +185,13 @@ fn measure(
             Event::BenchmarkEnded { problem, .. } => record.benchmark_failed(n, problem),
             other => record.event(other),
         };
-        let outcome = program.run(number, asked, take, || interrupts.pending().is_some());
+        let outcome = program.run(number, asked, take, is_interrupted);
         if let Err(error) = outcome {
             record.benchmark_failed(n, &error.to_string());
         }
-        if let Some(signal) = interrupts.pending() {
+        if is_interrupted()
+            && let Some(signal) = interrupted.get()
+        {
             record.fact(Fact::interrupted(signal));
             return Ok(record);
         }

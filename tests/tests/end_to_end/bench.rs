@@ -1,6 +1,7 @@
 //! Workloads by name, in a guest and on the host itself.
 
 use lunlab_tests::{Finished, Lunlab};
+use rustix::process::Signal;
 use serde_json::Value;
 
 const QUICK: [&str; 6] = ["-p", "samples_max=5", "-p", "samples_min=5", "-p", "warm_up=10ms"];
@@ -44,6 +45,27 @@ fn workloads_run_in_a_guest_and_on_the_host_by_one_program() {
     let document = local.result();
     is_whole(&document["benchmarks"][0], "hash");
     assert!(document["kernel"].is_null() && document["qemu"].is_null());
+}
+
+#[test]
+fn what_cannot_be_counted_is_told() {
+    let local = bench(&["calibration", "--local", "-p", "count=true"]).args(QUICK);
+    let document = local.boots_nothing().finish().result();
+    let counters = document["benchmarks"][0]["counters"].as_array().unwrap();
+    assert_eq!(counters.len(), 6, "{counters:?}");
+    for counter in counters {
+        assert_ne!(counter["value"].is_null(), counter["problem"].is_null(), "{counter}");
+    }
+}
+
+#[test]
+fn ctrl_c_on_the_host_itself_ends_it_and_keeps_the_samples() {
+    let long = ["-p", "budget=10m", "-p", "precision=0%", "-p", "samples_max=100000"];
+    let run = bench(&["calibration", "--local"]).args(long).boots_nothing().start();
+    run.wait_for("measuring calibration").signal(Signal::INT);
+    let run = run.leaves_nothing();
+    run.verdict("interrupted", 130);
+    assert_eq!(run.result()["benchmarks"][0]["done"], false);
 }
 
 #[test]
