@@ -43,7 +43,8 @@ pub enum Request<'a> {
     /// What was sent is what is to stand now: carry out the difference to what stands. Answered by events up to
     /// `Changed` or `ChangeFailed`.
     Change,
-    /// Read every attribute of a group of configfs and of those in it. Answered by `Reading` events and one `ReadEnded`.
+    /// Read every attribute of a group of configfs and of those in it, or, for `/proc`, the `stat` of each thread
+    /// that carries iSCSI's connections. Answered by `Reading` events and one `ReadEnded`.
     Read {
         /// A number of the host's; the answers carry it.
         number: u32,

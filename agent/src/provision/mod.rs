@@ -322,7 +322,9 @@ pub fn tear_down(provisioned: &Mutex<Provisioned>, link: &Link) -> String {
 
 /// Reads a group of configfs for the host, and those in it when `deep`.
 pub fn read(number: u32, path: &str, link: &Link) {
-    let problem = read_all(number, path, link).err().unwrap_or_default();
+    let read =
+        if path == "/proc" { read_threads(number, link) } else { read_all(number, path, link) };
+    let problem = read.err().unwrap_or_default();
     link.tell(&Event::ReadEnded { number, problem: cut(&problem, TEXT) });
 }
 
@@ -335,6 +337,21 @@ fn read_all(number: u32, path: &str, link: &Link) -> Result<(), String> {
     // All in few writes: there may be thousands.
     events.chunks(TOGETHER).for_each(|some| link.tell_each(some));
     walk.map(drop).map_err(|error| error.to_string())
+}
+
+/// Tells the `stat` of each kernel thread that carries iSCSI's connections (iscsi_target_login.c names them).
+fn read_threads(number: u32, link: &Link) -> Result<(), String> {
+    let processes = std::fs::read_dir("/proc").map_err(|error| error.to_string())?;
+    for process in processes.flatten() {
+        let path = process.path().join("stat");
+        if let Ok(stat) = std::fs::read_to_string(&path)
+            && stat.contains("(iscsi_")
+        {
+            let path = path.to_string_lossy();
+            link.tell(&Event::Reading { number, path: cut(&path, TEXT), value: cut(&stat, TEXT) });
+        }
+    }
+    Ok(())
 }
 
 fn reading(number: u32, found: &Found) -> Event<'_> {

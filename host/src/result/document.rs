@@ -290,7 +290,8 @@ pub struct Benchmark {
     /// What it found that is no number: `sha256`.
     #[serde(default)]
     pub findings: BTreeMap<String, String>,
-    /// By how much each of LIO's counters went up meanwhile, by path below the configfs root; null where they were not read.
+    /// By how much each of LIO's counters went up meanwhile, by path below the configfs root; null where they were not read. Beside them
+    /// `threads/NAME-PID/cpu_ms`, milliseconds that each of its threads for iSCSI's connections ran.
     #[serde(default)]
     pub statistics: Option<BTreeMap<String, u64>>,
     /// What initiators with an ACL had agreed on with the target in the end, by path below the configfs root; null where

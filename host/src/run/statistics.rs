@@ -40,10 +40,20 @@ const COUNTERS: [&str; 32] = [
     "abnormal_logouts",
 ];
 
+/// What is counted of a thread, from its beginning.
+const CPU_MS: &str = "/cpu_ms";
+
 /// What a known initiator has while it is logged in, counted from its login.
 const SESSION: &str = "/iscsi_sess_stats/";
 
-/// The groups of configfs that hold counters of what was provisioned, or what is negotiated.
+/// Where the agent finds the processor time of the kernel threads that carry iSCSI's connections.
+const THREADS: &str = "/proc";
+
+/// A tick of `/proc/<pid>/stat`, whose hertz (`USER_HZ`) is part of x86's ABI.
+const TICK_MS: u64 = 10;
+
+/// The groups of configfs that hold counters of what was provisioned, or what is negotiated, and
+/// where iSCSI's threads are if there is an iSCSI target.
 #[must_use]
 pub fn groups(provisioning: &Provisioning) -> Vec<String> {
     let mut groups = Vec::new();
@@ -63,6 +73,9 @@ pub fn groups(provisioning: &Provisioning) -> Vec<String> {
             _ => {}
         }
     }
+    if groups.iter().any(|group| group.starts_with("target/iscsi/")) {
+        groups.push(THREADS.to_owned());
+    }
     groups
 }
 
@@ -79,6 +92,13 @@ impl Readings {
     /// Takes a reading; what is neither counted nor negotiated is left out.
     pub fn take(&mut self, after: bool, path: &str, value: &str) {
         let value = value.trim();
+        if path.starts_with(THREADS) {
+            if let Some((thread, ms)) = processor_time(value) {
+                let into = if after { &mut self.after } else { &mut self.before };
+                into.insert(thread, Some(ms));
+            }
+            return;
+        }
         let mut groups = path.rsplit('/');
         let name = groups.next().unwrap_or_default();
         if groups.next() == Some("param") {
@@ -101,7 +121,9 @@ impl Readings {
     #[must_use]
     pub fn differences(&self) -> BTreeMap<String, u64> {
         let both = self.after.iter().filter_map(|(path, after)| {
-            let (after, before) = ((*after)?, *self.before.get(path)?);
+            let after = (*after)?;
+            let began = path.ends_with(CPU_MS);
+            let before = self.before.get(path).copied().or(began.then_some(None))?;
             let went_up = match before {
                 None => Some(after),
                 Some(before) if path.contains(SESSION) => after.checked_sub(before).or(Some(after)),
@@ -117,6 +139,15 @@ impl Readings {
     pub fn negotiated(&self) -> BTreeMap<String, String> {
         self.negotiated.clone()
     }
+}
+
+/// A thread by its name and number, and the milliseconds it ran (proc_pid_stat(5), fields 2, 14 and 15).
+fn processor_time(stat: &str) -> Option<(String, u64)> {
+    let (number, rest) = stat.split_once(" (")?;
+    let (name, rest) = rest.rsplit_once(") ")?;
+    let mut times = rest.split(' ').skip(11).map_while(|ticks| ticks.parse::<u64>().ok());
+    let ticks = times.next()?.checked_add(times.next()?)?;
+    Some((format!("threads/{name}-{number}{CPU_MS}"), ticks.checked_mul(TICK_MS)?))
 }
 
 #[cfg(test)]
@@ -156,5 +187,24 @@ mod tests {
         assert_eq!(readings.differences(), BTreeMap::from([(path, 42), (new, 5), (other, 7)]));
         let burst = ("a/param/MaxBurstLength".to_owned(), "262144".to_owned());
         assert_eq!(readings.negotiated(), BTreeMap::from([burst]));
+    }
+
+    #[test]
+    fn a_threads_time_counts_from_its_beginning() {
+        let stat = |number: u64, user: u64, system: u64| {
+            format!(
+                "{number} (iscsi_trx) S 2 0 0 0 -1 2129984 0 0 0 0 {user} {system} 0 0 20 0 1\n"
+            )
+        };
+        let mut readings = Readings::default();
+        readings.take(false, "/proc/60/stat", &stat(60, 1, 20));
+        readings.take(true, "/proc/60/stat", &stat(60, 2, 50));
+        readings.take(true, "/proc/61/stat", &stat(61, 0, 7));
+        for odd in ["", "60 (x", "60 (x) S", "60 (x) S 2 0 0 0 -1 2129984 0 0 0 0 a b"] {
+            readings.take(true, "/proc/62/stat", odd);
+        }
+        let expected = [(60, 310), (61, 70)];
+        let expected = expected.map(|(n, ms)| (format!("threads/iscsi_trx-{n}/cpu_ms"), ms));
+        assert_eq!(readings.differences(), BTreeMap::from(expected));
     }
 }

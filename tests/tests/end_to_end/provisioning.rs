@@ -508,6 +508,14 @@ fn counters_tell_what_was_read_and_what_the_kernel_made_of_a_spec_is_shown() {
     };
     assert!(session("cmd_pdus") > 10 && session("txdata_octs") > 10 * 4096, "{result:#}");
     assert_eq!(session("conn_digest_errors"), 0);
+    let all = result["benchmarks"][3]["statistics"].as_object().unwrap();
+    let ran = |thread: &str| {
+        let of_thread = |path: &str| path.starts_with(thread) && path.ends_with("/cpu_ms");
+        let times = all.iter().filter(|(path, _)| of_thread(path));
+        times.map(|(_, ms)| ms.as_u64().unwrap()).sum::<u64>()
+    };
+    // Every request of hers was taken and answered by a thread, for which the processor is emulated.
+    assert!(ran("threads/iscsi_trx-") + ran("threads/iscsi_ttx-") > 0, "{all:#?}");
     let burst = &result["benchmarks"][3]["negotiated"][format!("{acl}/param/MaxBurstLength")];
     assert!(burst.as_str().unwrap().parse::<u32>().unwrap() >= 512, "{result:#}");
     let target = &result["target"];
