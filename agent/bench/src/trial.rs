@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::statistics::Summary;
-use crate::workload::{Observer, Run, Stopped, Told, Workload};
+use crate::workload::{Observer, Run, Stopped, Told, Whose, Workload};
 
 /// What a workload told.
 #[derive(Default)]
@@ -31,9 +31,8 @@ impl Observer for Trial {
         }
     }
 
-    fn region(&mut self, name: &str, body: &mut dyn FnMut()) {
-        self.regions.push(name.to_owned());
-        body();
+    fn begin(&mut self, region: &str, _whose: Whose) {
+        self.regions.push(region.to_owned());
     }
 }
 
@@ -43,7 +42,11 @@ impl Trial {
         let Run::Here(run) = workload.run else { panic!("{} needs a driver", workload.name) };
         let values = workload.values_for_tests(values);
         let mut trial = Self::default();
-        run(&values, &mut trial).map(|()| trial)
+        run(&values, &mut trial)?;
+        // Whatever takes samples takes the parameter `count`.
+        let counts = workload.series.is_empty() || !trial.regions.is_empty();
+        assert!(counts, "{} has no region", workload.name);
+        Ok(trial)
     }
 
     pub(crate) fn series(&self) -> impl Iterator<Item = &str> {

@@ -193,12 +193,30 @@ pub trait Observer {
     /// Takes what is said.
     fn tell(&mut self, told: Told<'_>);
 
-    /// Runs a part of the workload, and counts what the processor and the kernel do meanwhile where
-    /// that was asked for.
-    fn region(&mut self, name: &str, body: &mut dyn FnMut()) {
-        let _nobody_counts = name;
-        body();
+    /// A part of the workload begins. What the processor and the kernel do is counted until
+    /// [`Observer::end`], where that was asked for.
+    fn begin(&mut self, region: &str, whose: Whose) {
+        let _nobody_counts = (region, whose);
     }
+
+    /// The part that began last is over.
+    fn end(&mut self) {}
+
+    /// Runs a part of the workload that tells nothing meanwhile, and counts it.
+    fn region(&mut self, name: &str, body: &mut dyn FnMut()) {
+        self.begin(name, Whose::Own);
+        body();
+        self.end();
+    }
+}
+
+/// Whose work a region counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The workload's, in all its threads.
+    Own,
+    /// That of the programs it starts in the region, from their first instruction on.
+    Programs,
 }
 
 impl<F: FnMut(Told<'_>)> Observer for F {

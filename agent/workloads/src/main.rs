@@ -4,12 +4,15 @@ use lunlab_bench::workload::{Stopped, Values};
 use lunlab_protocol::event::Event;
 use lunlab_protocol::frame::MAX_PAYLOAD;
 use lunlab_stream::pipe;
-use lunlab_workloads::counters;
-use lunlab_workloads::reporter::{Count, Reporter};
-use std::io::stdout;
+use lunlab_workloads::counters::Counters;
+use lunlab_workloads::reporter::Reporter;
+use rustix::process::{Signal, set_parent_process_death_signal};
+use std::io::{ErrorKind, stdout};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // What a workload found without one who hears of it would be lost, and disturb whatever is measured next.
+    let _where_that_is_known = set_parent_process_death_signal(Some(Signal::KILL));
     let mut words = std::env::args().skip(1);
     let number = words.next().and_then(|word| word.parse().ok());
     let (Some(number), Some(name)) = (number, words.next()) else {
@@ -19,10 +22,15 @@ fn main() -> ExitCode {
     let counts = values.as_ref().is_some_and(|values| values.flag("count"));
     let (mut output, mut buffer) = (stdout(), Box::new([0; MAX_PAYLOAD]));
     let mut send = |event: &Event<'_>| {
-        // A parent that is gone wants to hear nothing.
-        let _nobody_listens = pipe::send(&mut output, event, &mut buffer);
+        let sent = pipe::send(&mut output, event, &mut buffer);
+        if sent.is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+            // It was gone before this process asked to be told of it.
+            std::process::exit(1);
+        }
     };
-    let mut reporter = Reporter::new(number, counts.then_some(counters::count as Count), &mut send);
+    // Before any thread or program begins, so that all of them are counted.
+    let counters = counts.then(Counters::open);
+    let mut reporter = Reporter::new(number, counters, &mut send);
     let outcome = match values {
         Some(values) => lunlab_workloads::run(&name, &values, &mut reporter),
         None => Err(Stopped::Failed("a parameter is not KEY=VALUE".to_owned())),

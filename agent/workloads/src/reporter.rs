@@ -1,7 +1,8 @@
 //! Tells the parent what a workload says.
 
+use crate::counters::Counters;
 use crate::gauges;
-use lunlab_bench::workload::{Observer, Stopped, Told};
+use lunlab_bench::workload::{Observer, Stopped, Told, Whose};
 use lunlab_protocol::event::Event;
 use lunlab_protocol::message::cut;
 use std::time::{Duration, Instant};
@@ -12,26 +13,24 @@ const TEXT: usize = 4000;
 /// Between two words about how far it is.
 const PROGRESS: Duration = Duration::from_millis(500);
 
-/// What a counter came to, or why it is not known.
-pub type Counted = (&'static str, Result<u64, String>);
-
-/// Runs a region with everything counted that can be.
-pub type Count = fn(&mut dyn FnMut()) -> Vec<Counted>;
-
 /// Turns what a workload says into events.
 pub struct Reporter<'a> {
     benchmark: u32,
     send: &'a mut dyn FnMut(&Event<'_>),
     progress: Instant,
-    count: Option<Count>,
-    /// Counting was asked for, and nothing was counted yet.
-    uncounted: bool,
+    counters: Option<Counters>,
+    /// The region that is being counted.
+    region: Option<String>,
 }
 
 impl<'a> Reporter<'a> {
     /// For the benchmark of that number; regions are counted where there is something to count them by.
-    pub fn new(benchmark: u32, count: Option<Count>, send: &'a mut dyn FnMut(&Event<'_>)) -> Self {
-        Self { benchmark, send, progress: Instant::now(), count, uncounted: count.is_some() }
+    pub fn new(
+        benchmark: u32,
+        counters: Option<Counters>,
+        send: &'a mut dyn FnMut(&Event<'_>),
+    ) -> Self {
+        Self { benchmark, send, progress: Instant::now(), counters, region: None }
     }
 
     fn send(&mut self, event: &Event<'_>) {
@@ -47,13 +46,6 @@ impl<'a> Reporter<'a> {
         let benchmark = self.benchmark;
         for (name, value) in gauges::read() {
             self.send(&Event::Gauge { benchmark, name, after, value });
-        }
-    }
-
-    /// Says that counting was asked for in vain, where it was.
-    pub(crate) fn tell_uncounted(&mut self) {
-        if self.uncounted {
-            self.finding("counted", "nothing: this workload has no region to count by itself");
         }
     }
 
@@ -91,12 +83,19 @@ impl Observer for Reporter<'_> {
         }
     }
 
-    fn region(&mut self, name: &str, body: &mut dyn FnMut()) {
-        let Some(count) = self.count else { return body() };
-        self.uncounted = false;
-        for (counter, value) in count(body) {
+    fn begin(&mut self, region: &str, whose: Whose) {
+        let Some(counters) = &mut self.counters else { return };
+        self.region = Some(region.to_owned());
+        counters.begin(whose);
+    }
+
+    fn end(&mut self) {
+        let (Some(region), Some(counters)) = (self.region.take(), &mut self.counters) else {
+            return;
+        };
+        for (counter, value) in counters.end() {
             let value = value.as_ref().map(|value| *value).map_err(String::as_str);
-            self.tell(Told::Counter { region: name, counter, value });
+            self.tell(Told::Counter { region: &region, counter: &counter, value });
         }
     }
 }

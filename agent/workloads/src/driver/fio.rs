@@ -6,7 +6,7 @@ mod stream;
 
 use lunlab_bench::fio::{PROGRAM, WORKLOAD};
 use lunlab_bench::sampling::Budget;
-use lunlab_bench::workload::{Observer, Stopped, Told, Values};
+use lunlab_bench::workload::{Observer, Stopped, Told, Values, Whose};
 use report::Report;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufReader, Read, Write};
@@ -34,6 +34,7 @@ pub(super) fn run(values: &Values, observer: &mut dyn Observer) -> Result<(), St
     let own = own_job(values.text("job"))?;
     let job = job(values, &budget, interval, own.as_deref().unwrap_or("[fio]\n"));
     observer.tell(Told::Finding { name: "job", text: &job });
+    observer.begin("fio", Whose::Programs);
     let mut child = start(values, interval)?;
     let input = child.stdin.take();
     // It is small, and fio reads all of it before it says anything.
@@ -59,6 +60,7 @@ pub(super) fn run(values: &Values, observer: &mut dyn Observer) -> Result<(), St
         words = stream.words;
     }
     let status = child.wait().map_err(|error| failed("wait for fio", &error))?;
+    observer.end();
     words.extend(listener.and_then(|listener| listener.join().ok()));
     let error = session.last.as_ref().and_then(Report::error);
     let is_good = status.success() || stopped;

@@ -38,7 +38,9 @@ pub(super) fn run(values: &Values, observer: &mut dyn Observer) -> Result<(), St
         values.words("mode").map(|mode| Sending::new(&relay, mode)).collect::<Result<_, _>>()?;
     let samples = take_samples(&budget, &sends, observer)?;
     sends.iter().for_each(|send| send.tell(&samples, observer));
-    Ok(())
+    // One more of each, as nothing is to be told within a region.
+    let counted = if values.flag("count") { &sends[..] } else { &[] };
+    counted.iter().try_for_each(|send| send.count(observer))
 }
 
 /// Samples by series.
@@ -236,6 +238,13 @@ impl<'a> Sending<'a> {
     fn looks(&self, name: &str, of: impl Fn(&[f64]) -> f64 + 'static) -> Variant<'_> {
         let sample = move || Ok(of(&self.latest.borrow()) * 1e3);
         Variant::new(self.series(name), unit::MILLISECONDS, sample)
+    }
+
+    /// Sends it once more, counting what sender and peers do for that.
+    fn count(&self, observer: &mut dyn Observer) -> Result<(), Stopped> {
+        let mut outcome = Ok(());
+        observer.region(&self.mode, &mut || outcome = self.relay.send(self.way).map(drop));
+        outcome
     }
 
     fn series(&self, name: &str) -> String {

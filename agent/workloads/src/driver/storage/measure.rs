@@ -5,7 +5,7 @@ use lunlab_bench::sampling::{Budget, Rounds};
 use lunlab_bench::storage::access::{Access, Request};
 use lunlab_bench::storage::latency::Latencies;
 use lunlab_bench::unit;
-use lunlab_bench::workload::{Observer, Told};
+use lunlab_bench::workload::{Observer, Told, Whose};
 use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
@@ -64,6 +64,8 @@ impl<'a> Measure<'a> {
 
     /// Tells what only the whole of it gives.
     pub(super) fn conclude(self) {
+        // Where it went wrong in the middle.
+        self.observer.end();
         self.reads.tell("read", self.observer);
         self.writes.tell("write", self.observer);
         let text = format!("{} while measured", self.requests);
@@ -78,6 +80,7 @@ impl<'a> Measure<'a> {
         if now.saturating_duration_since(self.began) >= self.budget.warm_up {
             self.rounds = Some(Rounds::new(self.budget, 1));
             self.machine = machine_cpu();
+            self.observer.begin("requests", Whose::Own);
             self.interval = Interval::new(now);
         }
     }
@@ -102,6 +105,9 @@ impl<'a> Measure<'a> {
         }
         if let Some(rounds) = &mut self.rounds {
             self.over = rounds.enough(&[iops], self.observer);
+        }
+        if self.over {
+            self.observer.end();
         }
     }
 }
