@@ -16,6 +16,15 @@ use std::time::{Duration, Instant};
 /// What a signal may take to be noticed.
 const SOON: Duration = Duration::from_millis(100);
 
+/// Who runs workloads.
+pub trait Listener {
+    /// Takes what a workload tells, heard of at that instant.
+    fn take(&mut self, event: &Event<'_>, at: Instant);
+
+    /// Looked at often, in between; gives whether it is to go on.
+    fn goes_on(&mut self) -> bool;
+}
+
 /// The program in memory, from where it is started.
 #[derive(Debug)]
 pub struct Program(File);
@@ -48,7 +57,7 @@ impl Program {
             .map_err(|error| Error::environment(format!("start {}: {error}", asked.workload)))
     }
 
-    /// Runs a workload, giving what it tells as it comes; `stop` is asked now and then whether to end it before.
+    /// Runs a workload, giving what it tells as it comes, unless it is not to go on.
     ///
     /// # Errors
     /// Environment, when it cannot be started, or ended without a word.
@@ -56,8 +65,7 @@ impl Program {
         &self,
         number: u32,
         asked: &Measured,
-        mut take: impl FnMut(&Event<'_>, Instant),
-        stop: impl Fn() -> bool,
+        listener: &mut dyn Listener,
     ) -> Result<(), Error> {
         let mut child = self.start(number, asked)?;
         let Some(mut output) = child.stdout.take() else {
@@ -71,26 +79,28 @@ impl Program {
             })
         });
         let mut ended = false;
+        let mut stopped = false;
         loop {
             match heard.recv_timeout(SOON) {
                 Ok((payload, at)) => {
                     if let Ok(event) = lunlab_protocol::message::decode::<Event<'_>>(&payload) {
                         ended |= matches!(event, Event::BenchmarkEnded { .. });
-                        take(&event, at);
+                        listener.take(&event, at);
                     }
-                }
-                Err(RecvTimeoutError::Timeout) if stop() => {
-                    // One that has just ended by itself is no longer there.
-                    let _gone = child.kill();
-                    break;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            stopped = !ended && !listener.goes_on();
+            if stopped {
+                // One that has just ended by itself is no longer there.
+                let _gone = child.kill();
+                break;
+            }
         }
         let status = child.wait();
         let read = reader.join();
-        if ended || stop() {
+        if ended || stopped || !listener.goes_on() {
             return Ok(());
         }
         let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());

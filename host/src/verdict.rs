@@ -11,6 +11,8 @@ const LINES_MAX: usize = 120;
 pub enum Kind {
     /// A signal ended the run.
     Interrupted(Signal),
+    /// It was not over, and nobody knows how it ended: `lunlab` was killed, or runs yet.
+    Incomplete,
     /// The kernel panicked.
     Panic,
     /// The kernel reported a bug of its own.
@@ -48,6 +50,7 @@ impl Kind {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Interrupted(_) => "interrupted",
+            Self::Incomplete => "incomplete",
             Self::Panic => "panic",
             Self::KernelBug => "kernel-bug",
             Self::AgentLost => "agent-lost",
@@ -75,6 +78,8 @@ impl Kind {
             Self::Timeout => 7,
             Self::AgentLost => 8,
             Self::Provision => 9,
+            // What a shell says of a program that SIGKILL ended.
+            Self::Incomplete => 137,
             Self::Interrupted(Signal::Interrupt) => 130,
             Self::Interrupted(Signal::Terminate) => 143,
         }
@@ -84,16 +89,17 @@ impl Kind {
     const fn rank(self) -> u8 {
         match self {
             Self::Interrupted(_) => 0,
-            Self::Panic => 1,
-            Self::KernelBug => 2,
-            Self::AgentLost => 3,
-            Self::Usage => 4,
-            Self::Environment => 5,
-            Self::Boot => 6,
-            Self::Timeout => 7,
-            Self::Provision => 8,
-            Self::Fail => 9,
-            Self::Pass => 10,
+            Self::Incomplete => 1,
+            Self::Panic => 2,
+            Self::KernelBug => 3,
+            Self::AgentLost => 4,
+            Self::Usage => 5,
+            Self::Environment => 6,
+            Self::Boot => 7,
+            Self::Timeout => 8,
+            Self::Provision => 9,
+            Self::Fail => 10,
+            Self::Pass => 11,
         }
     }
 }
@@ -249,9 +255,10 @@ mod tests {
 
     /// Every kind, in the order of DESIGN's precedence; usage and environment, which end a run
     /// before it begins, stand where they explain what follows them.
-    const PRECEDENCE: [Kind; 12] = [
+    const PRECEDENCE: [Kind; 13] = [
         Kind::Interrupted(Signal::Interrupt),
         Kind::Interrupted(Signal::Terminate),
+        Kind::Incomplete,
         Kind::Panic,
         Kind::KernelBug,
         Kind::AgentLost,
@@ -276,6 +283,7 @@ mod tests {
             [
                 ("interrupted", 130),
                 ("interrupted", 143),
+                ("incomplete", 137),
                 ("panic", 5),
                 ("kernel-bug", 6),
                 ("agent-lost", 8),
@@ -320,7 +328,17 @@ mod tests {
         let also: Vec<_> = verdict.also.iter().map(|kind| kind.word()).collect();
         assert_eq!(
             also,
-            ["panic", "kernel-bug", "usage", "environment", "boot", "timeout", "provision", "fail"]
+            [
+                "incomplete",
+                "panic",
+                "kernel-bug",
+                "usage",
+                "environment",
+                "boot",
+                "timeout",
+                "provision",
+                "fail"
+            ]
         );
     }
 

@@ -1,13 +1,16 @@
 //! A `lunlab` that runs.
 
-use std::fs::File;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Instant;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
 use rustix::process::Signal;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::boots::Permit;
@@ -108,6 +111,29 @@ impl Running {
         match results_in(self.directory.path()).as_slice() {
             [one] => one.clone(),
             other => panic!("one result was expected: {other:?}\n{}", self.story()),
+        }
+    }
+
+    /// Waits until what it keeps of its result so far is such.
+    ///
+    /// # Panics
+    /// When it is not in time.
+    pub fn wait_for_result(&self, is_such: impl Fn(&Value) -> bool) -> &Self {
+        let directory = self.incomplete();
+        let changes = init(CreateFlags::CLOEXEC).expect("inotify");
+        add_watch(&changes, &directory, WatchFlags::MOVED_TO).expect("watch a directory");
+        let mut changes = File::from(changes);
+        loop {
+            let json = fs::read(directory.join("result.json")).unwrap_or_default();
+            if serde_json::from_slice(&json).is_ok_and(|document| is_such(&document)) {
+                return self;
+            }
+            let left = self.watched.deadline().saturating_duration_since(Instant::now());
+            let left = Timespec::try_from(left).expect("a short time");
+            let mut readable = [PollFd::new(&changes, PollFlags::IN)];
+            let moved = poll(&mut readable, Some(&left)).expect("poll");
+            assert!(moved > 0, "no such result was kept\n{}", self.story());
+            let _what_moved = changes.read(&mut [0; 4096]).expect("read what moved");
         }
     }
 

@@ -5,18 +5,18 @@ use super::run::{Task, stored};
 use super::spec_file::{parse_text, refused};
 use crate::cli::{self, Format};
 use crate::error::Error;
-use crate::local::Program;
+use crate::local::{Listener, Program};
 use crate::output::{self, Phases};
 use crate::result::ResultDirectory;
 use crate::run::Interrupts;
-use crate::run::record::Record;
+use crate::run::record::{Learnt, Record};
+use crate::run::so_far::Kept;
 use crate::run::timeline::Timeline;
 use crate::spec::{Benchmark, Spec, nearest};
-use crate::verdict::Fact;
+use crate::verdict::{Fact, Signal};
 use lunlab_bench::WORKLOADS;
 use lunlab_bench::workload::{Kind, Workload};
 use lunlab_protocol::event::Event;
-use std::cell::Cell;
 use std::fmt::Write;
 use std::time::{Instant, SystemTime};
 
@@ -131,21 +131,31 @@ fn local(command: &cli::Bench, text: &str, started: Instant) -> Result<u8, Error
     directory.write_spec(&copy).map_err(stored)?;
     let verbosity = command.running.verbosity();
     let phases = Phases::begin(started, verbosity);
-    let record = measure(&spec, &program, &interrupts, &phases, started)?;
-    phases.end();
-    let learnt = record.conclude(&spec, None);
-    let words = ["lunlab".to_owned(), "bench".to_owned(), "--local".to_owned()];
-    let words = words.into_iter().chain(command.workloads.iter().cloned());
-    let parameters = command.parameters.iter();
-    let parameters =
-        parameters.flat_map(|(key, value)| ["-p".to_owned(), format!("{key}={value}")]);
-    let report = Local {
+    let report = |learnt: Learnt| Local {
         histograms: output::is_for_a_person(),
         learnt,
         began,
         started,
-        command: words.chain(parameters).collect(),
+        command: typed(command),
     };
+    let record = Record::new(Timeline::new(started), &spec);
+    let mut measuring = Measuring {
+        record,
+        interrupts: &interrupts,
+        interrupted: None,
+        phases: &phases,
+        words: String::new(),
+        kept: Kept::default(),
+        keep: &|record: &Record| {
+            let document = report(record.so_far(&spec, None)).document(directory.run_id());
+            // What cannot be kept now cannot be kept at the end either, which then is told.
+            let _told_at_the_end = directory.keep(&document);
+        },
+    };
+    measuring.all(&spec, &program);
+    let record = measuring.record;
+    phases.end();
+    let report = report(record.conclude(&spec, None));
     let document = report.document(directory.run_id());
     let place = directory.finish(&document, &report.reproduction()).map_err(stored)?;
     let summary = report.summary(&document, &place);
@@ -153,51 +163,78 @@ fn local(command: &cli::Bench, text: &str, started: Instant) -> Result<u8, Error
     Ok(document.verdict.exit_code)
 }
 
-fn measure(
-    spec: &Spec,
-    program: &Program,
-    interrupts: &Interrupts,
-    phases: &Phases,
-    started: Instant,
-) -> Result<Record, Error> {
-    let mut record = Record::new(Timeline::new(started), spec);
-    // A signal is told once, and asked for from two places.
-    let interrupted = Cell::new(None);
-    let is_interrupted = || {
-        interrupted.set(interrupted.get().or_else(|| interrupts.pending()));
-        interrupted.get().is_some()
-    };
-    let all = spec.benchmarks.len();
-    for (n, benchmark) in spec.benchmarks.iter().enumerate() {
-        let Benchmark::Measured(asked) = benchmark else { continue };
-        let number = u32::try_from(n).unwrap_or(u32::MAX);
-        let words = format!("measuring {} ({} of {all})", asked.workload, n + 1);
-        phases.say(&words);
-        let take = |event: &Event<'_>, at: Instant| match event {
+/// What was typed, for whoever wants the same again.
+fn typed(command: &cli::Bench) -> Vec<String> {
+    let words = ["lunlab".to_owned(), "bench".to_owned(), "--local".to_owned()];
+    let words = words.into_iter().chain(command.workloads.iter().cloned());
+    let parameters = command.parameters.iter();
+    let parameters =
+        parameters.flat_map(|(key, value)| ["-p".to_owned(), format!("{key}={value}")]);
+    words.chain(parameters).collect()
+}
+
+/// Workloads on the host itself, one after the other.
+struct Measuring<'a> {
+    record: Record,
+    interrupts: &'a Interrupts,
+    /// A signal is told once.
+    interrupted: Option<Signal>,
+    phases: &'a Phases,
+    /// What is measured now.
+    words: String,
+    kept: Kept,
+    keep: &'a dyn Fn(&Record),
+}
+
+impl Listener for Measuring<'_> {
+    fn take(&mut self, event: &Event<'_>, at: Instant) {
+        let nth = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        match event {
             Event::Progress { permille, left_ms, .. } => {
                 let (percent, seconds) = (permille / 10, left_ms.div_ceil(1000));
-                phases.progress(&format!("{words}: {percent} %, {seconds} s left"));
+                self.phases.progress(&format!("{}: {percent} %, {seconds} s left", self.words));
             }
             Event::Gauge { benchmark, name, after, value } => {
-                record.gauge(*benchmark, name, *after, *value, at);
+                self.record.gauge(*benchmark, name, *after, *value, at);
             }
-            Event::BenchmarkEnded { problem: "", .. } => record.benchmark_done(n),
-            Event::BenchmarkEnded { problem, .. } => record.benchmark_failed(n, problem),
-            other => record.event(other),
-        };
-        let outcome = program.run(number, asked, take, is_interrupted);
-        if let Err(error) = outcome {
-            record.benchmark_failed(n, &error.to_string());
-        }
-        if is_interrupted()
-            && let Some(signal) = interrupted.get()
-        {
-            record.fact(Fact::interrupted(signal));
-            return Ok(record);
+            Event::BenchmarkEnded { benchmark, problem: "" } => {
+                self.record.benchmark_done(nth(*benchmark));
+            }
+            Event::BenchmarkEnded { benchmark, problem } => {
+                self.record.benchmark_failed(nth(*benchmark), problem);
+            }
+            other => self.record.event(other, at),
         }
     }
-    record.all_done = true;
-    Ok(record)
+
+    fn goes_on(&mut self) -> bool {
+        let (told, now) = (self.record.told(), Instant::now());
+        if self.kept.due(told, now).is_some_and(|due| due <= now) {
+            (self.keep)(&self.record);
+            self.kept.wrote(told, (now, Instant::now()));
+        }
+        self.interrupted = self.interrupted.or_else(|| self.interrupts.pending());
+        self.interrupted.is_none()
+    }
+}
+
+impl Measuring<'_> {
+    fn all(&mut self, spec: &Spec, program: &Program) {
+        let all = spec.benchmarks.len();
+        for (n, benchmark) in spec.benchmarks.iter().enumerate() {
+            let Benchmark::Measured(asked) = benchmark else { continue };
+            self.words = format!("measuring {} ({} of {all})", asked.workload, n + 1);
+            self.phases.say(&self.words);
+            let outcome = program.run(u32::try_from(n).unwrap_or(u32::MAX), asked, self);
+            if let Err(error) = outcome {
+                self.record.benchmark_failed(n, &error.to_string());
+            }
+            if let Some(signal) = self.interrupted {
+                return self.record.fact(Fact::interrupted(signal));
+            }
+        }
+        self.record.all_done = true;
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::error::{Category, Error};
 use crate::kernel::features::{CONFIGFS, FILEIO, TARGET};
 use crate::output::{self, Phases, Verbosity};
 use crate::qemu::command_line::as_typed;
-use crate::result::{Document, ResultDirectory, StoreError};
+use crate::result::{Document, LogSummary, ResultDirectory, StoreError};
 use crate::run::plan::{Options, Plan};
 use crate::run::watch::Watch;
 use crate::run::{Conditions, Interrupts, Logs, Outcome, Watcher};
@@ -194,7 +194,12 @@ impl Task {
             boot_timeout: boot_timeout(plan),
         };
         let export = self.export.clone();
-        let mut screen = Screen { phases, export, announced: None, broken: false };
+        let keep = |outcome: &Outcome| {
+            let report = self.report(plan, outcome, began, Vec::new());
+            // What cannot be kept now cannot be kept at the end either, which then is told.
+            let _told_at_the_end = directory.keep(&report.document(directory.run_id()));
+        };
+        let mut screen = Screen { phases, export, keep: &keep, announced: None, broken: false };
         let outcome = crate::run::run(plan, &conditions, interrupts, &mut logs, &mut screen);
         screen.phases.end();
         let outcome = match outcome {
@@ -204,15 +209,8 @@ impl Task {
                 not_started(plan, &conditions, &error, fact)?
             }
         };
-        let report = report::Report {
-            plan,
-            outcome: &outcome,
-            began,
-            started: self.started,
-            command: self.command(plan),
-            logs: [logs.console, logs.kmsg].into_iter().flatten().map(|log| log.finish()).collect(),
-            histograms: output::is_for_a_person(),
-        };
+        let logs = [logs.console, logs.kmsg].into_iter().flatten().map(|log| log.finish());
+        let report = self.report(plan, &outcome, began, logs.collect());
         let document = report.document(directory.run_id());
         let incomplete = directory.path().to_owned();
         let (place, lost) = match directory.finish(&document, &report.reproduction()) {
@@ -221,6 +219,24 @@ impl Task {
         };
         let summary = report.summary(&document, &place);
         Ok(Finished { document, place, lost, summary })
+    }
+
+    fn report<'a>(
+        &self,
+        plan: &'a Plan,
+        outcome: &'a Outcome,
+        began: SystemTime,
+        logs: Vec<LogSummary>,
+    ) -> report::Report<'a> {
+        report::Report {
+            plan,
+            outcome,
+            began,
+            started: self.started,
+            command: self.command(plan),
+            logs,
+            histograms: output::is_for_a_person(),
+        }
     }
 
     fn show(&self, finished: Finished) -> Result<u8, Error> {
@@ -418,15 +434,17 @@ fn override_spec(spec: &mut Spec, machine: &MachineArgs, running: &Running) -> R
     spec.check().map_err(|faults| Error::usage(faults.render("command line").trim_end().to_owned()))
 }
 
-struct Screen {
+struct Screen<'a> {
     phases: Phases,
     export: Option<Export>,
+    /// Keeps what the run has come to so far.
+    keep: &'a dyn Fn(&Outcome),
     /// What was said to be there.
     announced: Option<Vec<Url>>,
     broken: bool,
 }
 
-impl Watcher for Screen {
+impl Watcher for Screen<'_> {
     fn phase(&mut self, text: &str) {
         self.phases.say(text);
     }
@@ -437,6 +455,10 @@ impl Watcher for Screen {
 
     fn console(&mut self, line: &str) {
         self.phases.detail(&format!("console: {line}"));
+    }
+
+    fn so_far(&mut self, outcome: &Outcome) {
+        (self.keep)(outcome);
     }
 
     fn ready(&mut self, spec: &Spec, provisioning: &Provisioning) {

@@ -93,7 +93,8 @@ fn unfinished(side: &str, run: &Found) -> Vec<String> {
     let (id, verdict) = (&run.document.run_id, &run.document.verdict);
     let killed = format!("{side}: {id} is incomplete: what it had is compared");
     let ended = format!("{side}: {id} ended with {}: {}", verdict.kind, verdict.reason);
-    let notes = [(run.incomplete, killed), (verdict.kind != "pass", ended)];
+    let ended_so = verdict.kind != "pass" && verdict.kind != "incomplete";
+    let notes = [(run.incomplete, killed), (ended_so, ended)];
     notes.into_iter().filter_map(|(is, note)| is.then_some(note)).collect()
 }
 

@@ -20,7 +20,8 @@ fn run(number: usize, truth: Truth, random: &mut fastrand::Rng) -> Found {
     let off = noise(random, truth.boot);
     let samples =
         (0..20).map(|_| truth.median * (off + noise(random, truth.sample)).exp()).collect();
-    let series = Series { name: "iops".into(), unit: "1/s".into(), samples, summary: None };
+    let series =
+        Series { name: "iops".into(), unit: "1/s".into(), samples, at_ms: vec![], summary: None };
     let benchmark = Benchmark {
         workload: "iscsi-randread".into(),
         parameters: [("queue_depth".to_owned(), 4.into())].into(),
@@ -232,6 +233,7 @@ fn the_table_fits_and_is_harmless() {
                 name: "a series with a name that is much longer than its column".into(),
                 unit: "ns".into(),
                 samples: vec![1.23456e15; 10],
+                at_ms: vec![],
                 summary: None,
             }],
             ..Benchmark::default()

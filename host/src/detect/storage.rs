@@ -11,7 +11,7 @@ const SAID: [&str; 4] =
     ["fd_do_rw() ", "loop: Write error at byte offset", "I/O error, dev ", "bio error: "];
 
 /// The first failures of storage.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct StorageErrors {
     lines: Vec<String>,
 }

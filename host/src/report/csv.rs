@@ -4,7 +4,7 @@ use super::Run;
 use super::html::push;
 use super::lanes::parameters;
 
-const HEAD: &str = "run,workload,parameters,series,unit,index,value\n";
+const HEAD: &str = "run,workload,parameters,series,unit,index,value,at_ms\n";
 
 /// Every sample of the runs.
 #[must_use]
@@ -22,7 +22,8 @@ pub fn csv(runs: &[Run]) -> String {
                 ];
                 let named = named.map(|each| field(each)).join(",");
                 for (n, value) in series.samples.iter().enumerate() {
-                    push(&mut csv, format_args!("{named},{n},{value}\n"));
+                    let at = series.at_ms.get(n).map_or_else(String::new, |at| format!("{at:.3}"));
+                    push(&mut csv, format_args!("{named},{n},{value},{at}\n"));
                 }
             }
         }

@@ -43,7 +43,7 @@ fn word(run: &Run) -> String {
 fn badge(run: &Run) -> String {
     let class = match (run.document.verdict.kind.as_str(), run.incomplete) {
         ("pass", false) => "good",
-        ("", _) | ("pass" | "interrupted", _) => "doubtful",
+        ("" | "pass" | "interrupted" | "incomplete", _) => "doubtful",
         _ => "bad",
     };
     format!("<span class=\"verdict {class}\">{}</span>", text(&word(run)))

@@ -101,10 +101,36 @@ impl<'a> Group<'a> {
         series.flat_map(|series| series.samples.iter().copied()).collect()
     }
 
+    /// A lane's samples of a series, run by run.
+    pub(super) fn traces(&self, lane: usize, name: (&str, &str)) -> Vec<Trace> {
+        let benchmarks = self.lanes.get(lane).into_iter().flatten();
+        let of = |benchmark: &&Benchmark| {
+            let named = |series: &&Series| (series.name.as_str(), series.unit.as_str()) == name;
+            let series = benchmark.series.iter().find(named)?;
+            let firsts = benchmark.series.iter().filter_map(|series| series.at_ms.first());
+            let first = firsts.copied().fold(f64::INFINITY, f64::min);
+            let seconds = series.at_ms.iter().map(|at| (at - first) / 1e3);
+            let all_timed = series.at_ms.len() == series.samples.len();
+            Some(Trace {
+                seconds: all_timed.then(|| seconds.collect()),
+                samples: series.samples.clone(),
+            })
+        };
+        benchmarks.filter_map(of).collect()
+    }
+
     /// A lane's estimate of a series' median: the run's own where it is alone.
     pub(super) fn estimate(&self, lane: usize, name: (&str, &str)) -> Option<Estimate> {
         Estimate::of(&self.samples(lane, name))
     }
+}
+
+/// The samples of one run in their order.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Trace {
+    /// When each came, since the first of its benchmark; `None` where that was not recorded.
+    pub(super) seconds: Option<Vec<f64>>,
+    pub(super) samples: Vec<f64>,
 }
 
 /// A median and how sure it is.

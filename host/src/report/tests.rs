@@ -14,6 +14,7 @@ fn series(name: &str, unit: &str, samples: impl IntoIterator<Item = f64>) -> Ser
         name: name.into(),
         unit: unit.into(),
         samples: samples.into_iter().collect(),
+        at_ms: vec![],
         summary: None,
     }
 }
@@ -206,13 +207,17 @@ fn many_samples_make_a_plot_of_bounded_size() {
 fn csv_has_a_line_for_each_sample() {
     let mut one = run("run 1", None, vec![randread(2), blocks()]);
     one.document.benchmarks[0].series[0].name = "a,\"b\"\n".into();
+    one.document.benchmarks[0].series[0].at_ms = vec![7.25];
     let csv = csv(&[one]);
     let lines: Vec<&str> = csv.lines().collect();
-    assert_eq!(lines[0], "run,workload,parameters,series,unit,index,value");
+    assert_eq!(lines[0], "run,workload,parameters,series,unit,index,value,at_ms");
     let id = crate::result::passed().run_id;
-    assert_eq!(lines[1], format!("{id},randread,queue_depth 2,\"a,\"\"b\"\"\\x0a\",1/s,0,2000"));
+    assert_eq!(
+        lines[1],
+        format!("{id},randread,queue_depth 2,\"a,\"\"b\"\"\\x0a\",1/s,0,2000,7.250")
+    );
     assert_eq!(lines.len(), 1 + 20 + 27);
-    assert_eq!(lines[47], format!("{id},blocks,,17 MB,ms,8,212"));
+    assert_eq!(lines[47], format!("{id},blocks,,17 MB,ms,8,212,"));
 }
 
 #[test]

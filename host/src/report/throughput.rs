@@ -1,8 +1,8 @@
-//! What was sampled, in the order in which it was: samples and their moving average.
+//! What was sampled over time: samples and their moving average.
 
 use super::axis::{Axis, as_float};
 use super::html::{Column, Figure, section, side_by_side, table};
-use super::lanes::{Estimate, Group, Lane};
+use super::lanes::{Estimate, Group, Lane, Trace};
 use super::plot::{HALF, Mark, NUMBERS, Plot};
 use super::quantity::quantity;
 use super::role::Role;
@@ -29,26 +29,30 @@ fn of_group(group: &Group, all: &[Group], lanes: &[Lane]) -> Vec<Figure> {
 }
 
 fn figure(group: &Group, label: &str, lanes: &[Lane], name: (&str, &str)) -> Figure {
+    let traces: Vec<Vec<Trace>> = (0..lanes.len()).map(|lane| group.traces(lane, name)).collect();
     let samples: Vec<Vec<f64>> = (0..lanes.len()).map(|lane| group.samples(lane, name)).collect();
+    let timed = traces.iter().flatten().all(|trace| trace.seconds.is_some());
+    let lines: Vec<Vec<Points>> =
+        traces.iter().map(|of| of.iter().map(|trace| points(trace, timed)).collect()).collect();
+    let longest = lines.iter().flatten().map(Vec::len).max().unwrap_or(0);
+    let end = lines.iter().flatten().flatten().map(|(x, _)| *x).fold(0.0, f64::max);
     let title = format!("{label}: {}", name.0);
-    let longest = samples.iter().map(Vec::len).max().unwrap_or(0);
-    let width = window(longest);
-    let thinned = if longest > POINTS {
-        " Points are the least and the greatest of each stretch."
-    } else {
-        ""
+    let of_lane = |(lane, lines): (&Lane, &Vec<Points>)| {
+        lines.iter().flat_map(|points| marks(lane.role, points)).collect::<Vec<_>>()
     };
-    let most = as_float(longest);
     Figure {
-        note: format!("Points are samples, the line is the average of {width} in a row.{thinned}"),
+        note: note(longest, lines.iter().any(|lines| lines.len() > 1)),
         legend: lanes.iter().map(|lane| (lane.role, lane.label.clone())).collect(),
         svg: Plot {
             title: format!("{title} over time"),
             size: HALF,
             left: NUMBERS,
-            x: Axis::from_zero(most, "sample", ""),
+            x: match timed {
+                true => Axis::from_zero(end, "since the first sample", "s"),
+                false => Axis::from_zero(end + 0.5, "sample", ""),
+            },
             y: Axis::linear(&samples.concat(), "", name.1),
-            marks: lanes.iter().zip(&samples).flat_map(|(lane, of)| marks(lane.role, of)).collect(),
+            marks: lanes.iter().zip(&lines).flat_map(of_lane).collect(),
         }
         .svg(),
         table: numbers(lanes, &samples, name.1),
@@ -56,20 +60,39 @@ fn figure(group: &Group, label: &str, lanes: &[Lane], name: (&str, &str)) -> Fig
     }
 }
 
-fn marks(role: Role, samples: &[f64]) -> Vec<Mark> {
-    let stretch = samples.len().div_ceil(POINTS / 2).max(1);
+fn note(longest: usize, several: bool) -> String {
+    let mut note =
+        format!("Points are samples, the line is the average of {} in a row.", window(longest));
+    if several {
+        note.push_str(" Each run has its line.");
+    }
+    if longest > POINTS {
+        note.push_str(" Points are the least and the greatest of each stretch.");
+    }
+    note
+}
+
+/// Places and values.
+type Points = Vec<(f64, f64)>;
+
+/// The samples by their times; by their numbers where not all times of a plot are known.
+fn points(trace: &Trace, timed: bool) -> Points {
+    let numbers = || (0..trace.samples.len()).map(|n| as_float(n) + 0.5).collect();
+    let places = trace.seconds.clone().filter(|_| timed).unwrap_or_else(numbers);
+    places.into_iter().zip(trace.samples.iter().copied()).collect()
+}
+
+fn marks(role: Role, points: &Points) -> Vec<Mark> {
+    let stretch = points.len().div_ceil(POINTS / 2).max(1);
     let mut marks = Vec::new();
-    for (n, part) in samples.chunks(stretch).enumerate() {
-        let x = as_float(n * stretch) + as_float(part.len()) / 2.0;
-        let ends = [part.iter().copied().reduce(f64::min), part.iter().copied().reduce(f64::max)];
+    for part in points.chunks(stretch) {
+        let x = mean(part.iter().map(|(x, _)| *x));
+        let y = || part.iter().map(|(_, y)| *y);
+        let ends = [y().reduce(f64::min), y().reduce(f64::max)];
         let ends = if stretch == 1 { &ends[..1] } else { &ends[..] };
         marks.extend(ends.iter().flatten().map(|y| Mark::Speck(role, x, *y)));
     }
-    let width = window(samples.len());
-    let middle = as_float(width) / 2.0;
-    let averages = moving_average(samples, width, stretch);
-    let points = averages.into_iter().map(|(n, y)| (as_float(n) + middle, y));
-    marks.push(Mark::Line(role, points.collect()));
+    marks.push(Mark::Line(role, moving_average(points, window(points.len()), stretch)));
     marks
 }
 
@@ -78,11 +101,16 @@ fn window(samples: usize) -> usize {
     (samples / 10).max(3).min(samples.max(1))
 }
 
-/// The averages of `width` samples in a row, and where those begin; of every `step`th such row.
-fn moving_average(samples: &[f64], width: usize, step: usize) -> Vec<(usize, f64)> {
-    let rows = samples.windows(width.max(1)).enumerate().step_by(step.max(1));
-    let few = as_float(width.max(1));
-    rows.map(|(n, row)| (n, row.iter().map(|each| each / few).sum())).collect()
+/// The averages of `width` points in a row, of every `step`th such row.
+fn moving_average(points: &[(f64, f64)], width: usize, step: usize) -> Points {
+    let rows = points.windows(width.max(1)).step_by(step.max(1));
+    rows.map(|row| (mean(row.iter().map(|(x, _)| *x)), mean(row.iter().map(|(_, y)| *y)))).collect()
+}
+
+/// Divided before it is added, so that no sum overflows.
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = as_float(values.len().max(1));
+    values.map(|value| value / count).sum()
 }
 
 fn numbers(lanes: &[Lane], samples: &[Vec<f64>], unit: &str) -> String {
@@ -113,10 +141,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moving_average_is_the_mean_of_each_row() {
-        let samples = [1.0, 2.0, 6.0, 3.0, 5.0];
-        assert_eq!(moving_average(&samples, 4, 1), [(0, 3.0), (1, 4.0)]);
-        assert_eq!(moving_average(&samples, 2, 2), [(0, 1.5), (2, 4.5)]);
-        assert_eq!(moving_average(&samples, 6, 1), []);
+    fn a_moving_average_is_the_mean_of_each_row_in_its_middle() {
+        let points = [(0.0, 1.0), (1.0, 2.0), (2.0, 6.0), (5.0, 3.0), (6.0, 5.0)];
+        assert_eq!(moving_average(&points, 4, 1), [(2.0, 3.0), (3.5, 4.0)]);
+        assert_eq!(moving_average(&points, 2, 2), [(0.5, 1.5), (3.5, 4.5)]);
+        assert_eq!(moving_average(&points, 6, 1), []);
+    }
+
+    #[test]
+    fn samples_stand_at_their_times_or_all_at_their_numbers() {
+        let trace = Trace { seconds: Some(vec![0.0, 2.5]), samples: vec![7.0, 8.0] };
+        assert_eq!(points(&trace, true), [(0.0, 7.0), (2.5, 8.0)]);
+        assert_eq!(points(&trace, false), [(0.5, 7.0), (1.5, 8.0)]);
+        assert_eq!(points(&Trace { seconds: None, ..trace }, false)[1], (1.5, 8.0));
     }
 }

@@ -134,10 +134,19 @@ impl CappedLog {
 
 /// Writes a file anew: whole or not at all.
 pub(super) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    put(path, |temporary| write(temporary, parts)?.sync_all())
+}
+
+/// The same without waiting for the disk: what the machine's end may lose, and that of a process does not.
+pub(super) fn replace_soon(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    put(path, |temporary| write(temporary, parts).map(drop))
+}
+
+fn put(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);
-    let written = write_synced(&temporary, parts).and_then(|()| fs::rename(&temporary, path));
+    let written = write(&temporary).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // Nothing more can be done about a leftover than to try; the first error is the one to tell.
         drop(fs::remove_file(&temporary));
@@ -145,11 +154,11 @@ pub(super) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     written
 }
 
-fn write_synced(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+fn write(path: &Path, parts: &[&[u8]]) -> io::Result<fs::File> {
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
     parts.iter().try_for_each(|part| file.write_all(part))?;
-    file.sync_all()
+    Ok(file)
 }
 
 fn length(bytes: &[u8]) -> u64 {

@@ -370,6 +370,9 @@ pub struct Series {
     pub unit: String,
     /// Every sample, in the order it was taken.
     pub samples: Vec<f64>,
+    /// When each of them arrived, in milliseconds since `lunlab` started; empty where that is not known.
+    #[serde(default)]
+    pub at_ms: Vec<f64>,
     /// What they amount to; null without samples.
     pub summary: Option<Summary>,
 }
@@ -514,6 +517,7 @@ pub(crate) mod tests {
                     name: "sha2".into(),
                     unit: "ns".into(),
                     samples: vec![400.5, 401.0],
+                    at_ms: vec![2500.0, 2501.5],
                     summary: None,
                 }],
                 ..Benchmark::default()

@@ -48,7 +48,7 @@ pub fn load(place: &Path) -> Result<Loaded, LoadError> {
     let refused = |problem: String, hint| LoadError { path: path.clone(), problem, hint };
     let json = read(&path).map_err(|error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound && place.is_dir();
-        let hint = "a run that was killed may have left none; its console.log says how far it came";
+        let hint = "a run that was killed before it measured anything has none; its console.log says how far it came";
         refused(error.to_string(), missing.then_some(hint))
     })?;
     let document: Document = serde_json::from_str(&json)

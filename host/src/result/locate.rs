@@ -107,18 +107,24 @@ fn nth_last(word: &str, back: usize, results: &Path) -> Result<PathBuf, Error> {
     })
 }
 
-/// The results in a directory, oldest first: their names begin with the time.
+/// The results in a directory, oldest first: their names begin with the time. Those of runs that are not over are not there yet.
 fn inside(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let failed = |error| Error::usage(format!("list {}: {error}", directory.display()));
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        if path.join(FILE).is_file() {
+        if path.join(FILE).is_file() && !is_running(&path) {
             paths.push(path);
         }
     }
     paths.sort();
     Ok(paths)
+}
+
+/// Whether a run holds its directory's lock.
+fn is_running(directory: &Path) -> bool {
+    let lock = fs::File::open(directory).and_then(|file| Ok(file.try_lock_shared()?));
+    lock.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
 fn no_result(path: &Path, why: &str) -> Error {
@@ -186,6 +192,12 @@ mod tests {
         ] {
             assert_eq!(names(&word, path), expected, "{word}");
         }
+        // A run that is not over is there by its own name only.
+        let running = fs::File::open(path.join("2026-2.incomplete")).unwrap();
+        running.lock().unwrap();
+        assert_eq!(names("last~1", path), ["2026-1"]);
+        assert_eq!(names(&at("2026-2.incomplete"), path), ["2026-2"]);
+        drop(running);
         let found = read("last~1", path).unwrap();
         assert!(found[0].incomplete && !read("last", path).unwrap()[0].incomplete);
     }

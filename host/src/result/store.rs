@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use rustix::rand::{GetRandomFlags, getrandom};
 use thiserror::Error;
 
-use super::capped_log::{CappedLog, replace};
+use super::capped_log::{CappedLog, replace, replace_soon};
 use super::document::Document;
 use super::repro::Reproduction;
 use super::{to_junit, to_ktap};
@@ -131,8 +131,18 @@ impl ResultDirectory {
         self.write("spec.toml", text)
     }
 
+    /// Keeps what the run has come to so far, in place of what it had come to before.
+    ///
+    /// # Errors
+    /// When the file cannot be written; what was kept before is still there then.
+    pub fn keep(&self, so_far: &Document) -> Result<(), StoreError> {
+        let json = so_far.to_json().map_err(|error| self.broken("result.json", error))?;
+        let path = self.path.join("result.json");
+        replace_soon(&path, &[json.as_bytes()]).map_err(at("write", &path))
+    }
+
     /// Writes what is written at the end and gives the directory its final name, which it returns.
-    /// `result.json` comes last: where it is, the others are.
+    /// `result.json` comes last: in a directory without `.incomplete`, where it is, the others are.
     ///
     /// # Errors
     /// When a file cannot be written or the directory not renamed; it then stays incomplete.
@@ -219,6 +229,7 @@ mod tests {
 
     use super::*;
     use crate::result::document::tests::passed;
+    use crate::result::{VerdictRecord, load};
 
     fn now() -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(1_767_323_045_678)
@@ -287,11 +298,17 @@ mod tests {
         run.write_spec("# spec\n").unwrap();
         let mut log = run.console_log().unwrap();
         log.push(b"last words\n").unwrap();
+        for reason in ["one sample", "two samples"] {
+            let verdict = VerdictRecord { reason: reason.into(), ..passed().verdict };
+            run.keep(&Document { verdict, ..passed() }).unwrap();
+        }
         let locked = || File::open(&path).unwrap().try_lock();
         assert!(matches!(locked(), Err(TryLockError::WouldBlock)));
         drop((run, log));
         assert!(locked().is_ok());
-        assert_eq!(names(&path), set(["console.log", "spec.toml"]));
+        assert_eq!(names(&path), set(["console.log", "result.json", "spec.toml"]));
+        let loaded = load(&path).unwrap();
+        assert!(loaded.incomplete && loaded.document.verdict.reason == "two samples");
         assert_eq!(fs::read_to_string(path.join("console.log")).unwrap(), "last words\n");
     }
 

@@ -406,10 +406,10 @@ impl Conductor {
                 }
             }
             Event::StreamFailed { stream, .. } => {
-                self.record.event(event);
+                self.record.event(event, at);
                 return vec![Action::RefusePortal(*stream)];
             }
-            other => self.record.event(other),
+            other => self.record.event(other, at),
         }
         Vec::new()
     }

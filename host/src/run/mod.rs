@@ -11,12 +11,14 @@ pub mod happening;
 pub mod jobs;
 mod latency;
 pub mod machine;
+mod measurement;
 pub mod needs;
 pub mod plan;
 pub mod queue;
 pub mod record;
 pub mod replan;
 pub mod segment;
+pub mod so_far;
 pub mod statistics;
 pub mod timeline;
 pub mod watch;
@@ -39,6 +41,7 @@ use record::{Learnt, Record};
 use replan::Guest;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use so_far::Kept;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,6 +56,8 @@ pub trait Watcher {
     fn progress(&mut self, text: &str);
     /// A line of the console.
     fn console(&mut self, line: &str);
+    /// What the run has come to so far, to be kept in case it is killed.
+    fn so_far(&mut self, outcome: &Outcome);
     /// The target of this spec is ready for any initiator.
     fn ready(&mut self, spec: &Spec, provisioning: &Provisioning);
 }
@@ -209,8 +214,11 @@ fn conduct(
     logs: &mut Logs,
     watcher: &mut dyn Watcher,
 ) {
+    let mut kept = Kept::default();
     loop {
-        let left = conductor.deadline().saturating_duration_since(Instant::now());
+        let due = keep_so_far(&mut kept, conductor, machine, watcher);
+        let wake = due.map_or(conductor.deadline(), |due| due.min(conductor.deadline()));
+        let left = wake.saturating_duration_since(Instant::now());
         // A guest that never stops talking does not put a deadline off.
         let next = if left.is_zero() { None } else { interrupts.happenings.next(left) };
         let actions = match next {
@@ -236,6 +244,25 @@ fn conduct(
             }
         }
     }
+}
+
+/// Has what was measured kept where it is time; gives when that will be.
+fn keep_so_far(
+    kept: &mut Kept,
+    conductor: &Conductor,
+    machine: &Machine,
+    watcher: &mut dyn Watcher,
+) -> Option<Instant> {
+    let (told, now) = (conductor.record.told(), Instant::now());
+    let due = kept.due(told, now)?;
+    if due > now {
+        return Some(due);
+    }
+    let (spec, provisioning) = conductor.standing();
+    let learnt = conductor.record.so_far(spec, Some(provisioning));
+    watcher.so_far(&Outcome { learnt, argv: machine.argv.clone() });
+    kept.wrote(told, (now, Instant::now()));
+    None
 }
 
 fn asked(spec: &Spec) -> Vec<Asked> {

@@ -2,20 +2,22 @@
 
 use crate::detect::{Detector, EventKind, StorageErrors, taint};
 use crate::errno::by_name;
-use crate::initiator::{Measured, Report};
+use crate::initiator::Report;
 use crate::result::{
-    Benchmark, CheckResult, Counter, DeviceFound, Histogram, Kmsg, ModuleLoad, Series, SpecChange,
-    Summary, TaintChange, Target,
+    Benchmark, CheckResult, DeviceFound, Kmsg, ModuleLoad, SpecChange, TaintChange, Target,
 };
 use crate::run::conditions;
 use crate::run::latency;
+use crate::run::measurement::{
+    add_bucket, add_counter, add_intervals, add_sample, summarise, take_measured, unmeasured,
+};
+use crate::run::so_far::Told;
 use crate::run::statistics::Readings;
 use crate::run::timeline::Timeline;
-use crate::spec::{Benchmark as Asked, Outcome, Spec};
+use crate::spec::{Outcome, Spec};
 use crate::target::Provisioning;
 use crate::target::comparison::{describe, differences};
 use crate::verdict::{Cause, Fact, Kind, Verdict};
-use lunlab_bench::unit;
 use lunlab_protocol::event::{Event, StepFailed};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -27,12 +29,13 @@ const TAIL: usize = 20;
 const TREE: u32 = u32::MAX;
 
 /// The most of anything a guest may add to a result.
-const MANY: usize = 100_000;
+pub(super) const MANY: usize = 100_000;
 
 /// The most devices of a result: each that a guest tells of is looked for among them.
 const DEVICES: usize = 10_000;
 
 /// What was learnt.
+#[derive(Clone)]
 pub struct Record {
     /// When each phase was reached.
     pub timeline: Timeline,
@@ -57,6 +60,7 @@ pub struct Record {
     hint: Option<String>,
     checks: Vec<CheckResult>,
     benchmarks: Vec<Benchmark>,
+    told: Told,
     verified: Vec<String>,
     read_back: BTreeMap<String, String>,
     tree: BTreeMap<String, String>,
@@ -91,6 +95,7 @@ impl Record {
             hint: None,
             checks: Vec::new(),
             benchmarks: spec.benchmarks.iter().map(|asked| unmeasured(spec, asked)).collect(),
+            told: Told::default(),
             verified: Vec::new(),
             read_back: BTreeMap::new(),
             tree: BTreeMap::new(),
@@ -149,8 +154,8 @@ impl Record {
         self.fatal_seen
     }
 
-    /// Takes an event that only adds to what is known.
-    pub fn event(&mut self, event: &Event<'_>) {
+    /// Takes an event that only adds to what is known, heard of at that instant.
+    pub fn event(&mut self, event: &Event<'_>, at: Instant) {
         match event {
             Event::KmsgLost { records } => {
                 self.kmsg.lost = self.kmsg.lost.saturating_add(*records);
@@ -195,7 +200,10 @@ impl Record {
                 self.modules.push(ModuleLoad { path: (*path).to_owned(), ms });
             }
             Event::Sample { benchmark, series, unit, value } => {
-                self.guest_sample(*benchmark, series, unit, *value);
+                let at_ms = to_the_microsecond(self.timeline.since_start(at));
+                if let Some(into) = self.benchmark_mut(*benchmark) {
+                    add_sample(into, series, unit, (*value, at_ms));
+                }
             }
             Event::Taint { bits } => {
                 let before = self.taint.map_or(*bits, |(before, _)| before);
@@ -263,8 +271,21 @@ impl Record {
         }
     }
 
+    /// The benchmark of that number, to be added to.
     fn benchmark_mut(&mut self, number: u32) -> Option<&mut Benchmark> {
-        usize::try_from(number).ok().and_then(|n| self.benchmarks.get_mut(n))
+        self.nth_benchmark(usize::try_from(number).ok()?)
+    }
+
+    fn nth_benchmark(&mut self, n: usize) -> Option<&mut Benchmark> {
+        let found = self.benchmarks.get_mut(n)?;
+        self.told.things = self.told.things.saturating_add(1);
+        Some(found)
+    }
+
+    /// How much benchmarks have told.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        self.told
     }
 
     /// Takes a reading of the machine's state.
@@ -287,7 +308,7 @@ impl Record {
 
     /// What a program on the host said.
     pub fn command_output(&mut self, n: usize, output: String) {
-        if let Some(into) = self.benchmarks.get_mut(n).filter(|_| !output.is_empty()) {
+        if let Some(into) = self.nth_benchmark(n).filter(|_| !output.is_empty()) {
             into.findings.insert("output".to_owned(), output);
         }
     }
@@ -320,12 +341,13 @@ impl Record {
                 self.verified.push(format!("LUN {lun}: {blocks} blocks {because}"));
             }
             Report::Sample { iops, .. } => {
-                if let Some(into) = benchmark.and_then(|n| self.benchmarks.get_mut(n)) {
-                    add_sample(into, "iops", "1/s", *iops);
+                let at_ms = to_the_microsecond(self.timeline.since_start(at));
+                if let Some(into) = benchmark.and_then(|n| self.nth_benchmark(n)) {
+                    add_sample(into, "iops", "1/s", (*iops, at_ms));
                 }
             }
             Report::Measured(measured) => {
-                if let Some(into) = benchmark.and_then(|n| self.benchmarks.get_mut(n)) {
+                if let Some(into) = benchmark.and_then(|n| self.nth_benchmark(n)) {
                     take_measured(into, measured);
                 }
             }
@@ -350,24 +372,19 @@ impl Record {
 
     /// A benchmark ran to its end.
     pub fn benchmark_done(&mut self, n: usize) {
-        if let Some(benchmark) = self.benchmarks.get_mut(n) {
+        if let Some(benchmark) = self.nth_benchmark(n) {
             benchmark.done = true;
+            self.told.over += 1;
         }
     }
 
     /// A benchmark could not be run to its end.
     pub fn benchmark_failed(&mut self, n: usize, problem: &str) {
-        if let Some(benchmark) = self.benchmarks.get_mut(n) {
+        if let Some(benchmark) = self.nth_benchmark(n) {
             benchmark.errors.push(by_name(problem));
             let reason = format!("{}: {problem}", benchmark.workload);
             self.fact(Fact::new(Kind::Fail, reason));
-        }
-    }
-
-    fn guest_sample(&mut self, number: u32, series: &str, unit: &str, value: f64) {
-        let n = usize::try_from(number).unwrap_or(usize::MAX);
-        if let Some(into) = self.benchmarks.get_mut(n) {
-            add_sample(into, series, unit, value);
+            self.told.over += 1;
         }
     }
 
@@ -379,7 +396,21 @@ impl Record {
 
     /// Ends the learning: checks of benchmarks are evaluated, and the run is judged.
     #[must_use]
-    pub fn conclude(mut self, spec: &Spec, provisioning: Option<&Provisioning>) -> Learnt {
+    pub fn conclude(self, spec: &Spec, provisioning: Option<&Provisioning>) -> Learnt {
+        let mut learnt = self.judge(spec, provisioning);
+        learnt.benchmarks.iter_mut().for_each(add_intervals);
+        learnt
+    }
+
+    /// What it would come to if nothing more were learnt, without what takes long to reckon.
+    #[must_use]
+    pub fn so_far(&self, spec: &Spec, provisioning: Option<&Provisioning>) -> Learnt {
+        let mut record = self.clone();
+        record.fact(Fact::new(Kind::Incomplete, "the run was not over when this was written"));
+        record.judge(spec, provisioning)
+    }
+
+    fn judge(mut self, spec: &Spec, provisioning: Option<&Provisioning>) -> Learnt {
         for (n, benchmark) in self.benchmarks.iter_mut().enumerate() {
             summarise(benchmark);
             latency::conclude(benchmark);
@@ -505,6 +536,11 @@ pub struct Learnt {
     pub console_tail: Vec<String>,
 }
 
+/// More digits would be more than is known.
+fn to_the_microsecond(ms: f64) -> f64 {
+    (ms * 1e3).round() / 1e3
+}
+
 fn errno_name(number: i32) -> String {
     configfs_rs::Errno::new(number).to_string()
 }
@@ -524,102 +560,4 @@ fn taint_change(before: u64, after: u64) -> TaintChange {
     let flags = taint::decode(after);
     let flags = flags.iter().map(|taint| format!("{}: {}", taint.letter, taint.meaning)).collect();
     TaintChange { before, after, flags }
-}
-
-fn unmeasured(spec: &Spec, asked: &Asked) -> Benchmark {
-    let mut parameters = BTreeMap::new();
-    if let Asked::IscsiRandread(asked) = asked {
-        let lun = spec.lun_of(asked).map(|seen| seen.number);
-        parameters.insert("block_size".to_owned(), asked.block_size.into());
-        parameters.insert("queue_depth".to_owned(), asked.queue_depth.into());
-        parameters.insert("seconds".to_owned(), asked.seconds.into());
-        parameters.insert("region".to_owned(), spec.region_bytes(asked).into());
-        parameters.insert("lun".to_owned(), lun.into());
-    }
-    if let Asked::Measured(asked) = asked {
-        parameters = asked.shown();
-    }
-    Benchmark { workload: asked.workload().to_owned(), parameters, ..Benchmark::default() }
-}
-
-fn add_bucket(into: &mut Benchmark, series: &str, up_to_ns: u64, count: u64) {
-    let total: usize = into.histograms.iter().map(|each| each.buckets.len()).sum();
-    if total >= MANY {
-        return;
-    }
-    let found = into.histograms.iter().position(|each| each.series == series);
-    let index = found.unwrap_or(into.histograms.len());
-    if found.is_none() {
-        into.histograms.push(Histogram { series: series.to_owned(), buckets: Vec::new() });
-    }
-    if let Some(histogram) = into.histograms.get_mut(index) {
-        histogram.buckets.push((up_to_ns, count));
-    }
-}
-
-fn add_counter(into: &mut Benchmark, region: &str, name: &str, value: u64, problem: &str) {
-    if into.counters.len() < 1000 {
-        let known = problem.is_empty();
-        into.counters.push(Counter {
-            region: region.to_owned(),
-            name: name.to_owned(),
-            value: known.then_some(value),
-            problem: (!known).then(|| problem.to_owned()),
-        });
-    }
-}
-
-fn add_sample(into: &mut Benchmark, series: &str, unit: &str, value: f64) {
-    let total: usize = into.series.iter().map(|each| each.samples.len()).sum();
-    if total >= MANY {
-        return;
-    }
-    if let Some(found) = into.series.iter_mut().find(|each| each.name == series) {
-        return found.samples.push(value);
-    }
-    into.series.push(Series {
-        name: series.to_owned(),
-        unit: unit.to_owned(),
-        samples: vec![value],
-        summary: None,
-    });
-}
-
-fn take_measured(into: &mut Benchmark, measured: &Measured) {
-    let latency = &measured.latency;
-    let nanoseconds = [
-        ("min", latency.min_us),
-        ("mean", latency.mean_us),
-        ("p50", latency.p50_us),
-        ("p90", latency.p90_us),
-        ("p99", latency.p99_us),
-        ("p99.9", latency.p999_us),
-        ("p99.99", latency.p9999_us),
-        ("max", latency.max_us),
-    ]
-    .map(|(name, us)| (name.to_owned(), us * 1000.0));
-    into.metrics.extend(nanoseconds.iter().cloned());
-    into.latency_ns.extend(nanoseconds);
-    into.metrics.insert("iops".to_owned(), measured.iops);
-    into.metrics.insert("mb_per_s".to_owned(), measured.mb_per_s);
-}
-
-/// Summaries of each series; for series without metrics of their own, their medians are.
-fn summarise(benchmark: &mut Benchmark) {
-    for series in &mut benchmark.series {
-        let Some(summary) = lunlab_bench::statistics::Summary::of(&series.samples) else {
-            continue;
-        };
-        // Metrics are in nanoseconds where they are times.
-        let scale = if series.unit == unit::MILLISECONDS { 1e6 } else { 1.0 };
-        benchmark.metrics.entry(series.name.clone()).or_insert(summary.median * scale);
-        series.summary = Some(Summary {
-            median: summary.median,
-            mad: summary.mad,
-            spread: summary.spread(),
-            p25: summary.p25,
-            p75: summary.p75,
-            interval: lunlab_bench::statistics::median_interval(&series.samples),
-        });
-    }
 }

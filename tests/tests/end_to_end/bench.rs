@@ -1,6 +1,8 @@
 //! Workloads by name, in a guest and on the host itself.
 
-use lunlab_tests::{Finished, Lunlab};
+use std::time::Instant;
+
+use lunlab_tests::{Finished, GRACE, Lunlab};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -59,13 +61,25 @@ fn what_cannot_be_counted_is_told() {
 }
 
 #[test]
-fn ctrl_c_on_the_host_itself_ends_it_and_keeps_the_samples() {
+fn what_ends_it_on_the_host_itself_ends_the_workload_and_keeps_the_samples() {
     let long = ["-p", "budget=10m", "-p", "precision=0%", "-p", "samples_max=100000"];
-    let run = bench(&["calibration", "--local"]).args(long).boots_nothing().start();
-    run.wait_for("measuring calibration").signal(Signal::INT);
-    let run = run.leaves_nothing();
-    run.verdict("interrupted", 130);
-    assert_eq!(run.result()["benchmarks"][0]["done"], false);
+    for (signal, kind) in [(Signal::INT, "interrupted"), (Signal::KILL, "incomplete")] {
+        let run = bench(&["calibration", "--local"]).args(long).boots_nothing().start();
+        run.wait_for("measuring calibration").wait_for_result(|document| taken(document) > 3);
+        let leftovers = run.leftovers();
+        assert_eq!(leftovers.processes.len(), 2, "the workload's is one of its own");
+        run.signal(signal);
+        let run = run.finish();
+        leftovers.assert_gone(Instant::now() + GRACE);
+        let document = run.result();
+        assert_eq!(document["verdict"]["kind"], kind);
+        assert!(document["benchmarks"][0]["done"] == false && taken(&document) > 3);
+    }
+}
+
+/// How many samples a result has.
+fn taken(document: &Value) -> usize {
+    document["benchmarks"][0]["series"][0]["samples"].as_array().map_or(0, Vec::len)
 }
 
 #[test]

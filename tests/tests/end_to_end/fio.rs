@@ -7,6 +7,7 @@ use lunlab_tests::{Lunlab, boots};
 use serde_json::Value;
 
 use crate::image::{build, command};
+use crate::workloads::counted;
 
 const NULL_BLK: &str = r#"
 [[storage_object]]
@@ -24,6 +25,7 @@ workload = "fio"
 storage_object = "disk0"
 via = "backing"
 warm_up = "0ms"
+count = true
 budget = "1s"
 samples_min = 4
 "#;
@@ -52,6 +54,8 @@ fn the_hosts_fio_measures_in_the_guest_with_values_and_with_a_job_file() {
         assert!(samples(benchmark, "iops").len() >= 4, "{benchmark:#}");
         // The device answers no sooner than after a millisecond.
         assert!(samples(benchmark, "p50").iter().all(|ns| *ns >= 0.9e6), "{benchmark:#}");
+        // A program has its pages to get first.
+        assert!(counted(benchmark, "fio", "page-faults") > 100, "{benchmark:#}");
         let version = benchmark["findings"]["version"].to_string();
         assert!(version.contains("fio-"), "{version}");
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use lunlab_tests::{Finished, Lunlab};
 use serde_json::Value;
 
+use crate::workloads::counted;
+
 const PEERS: u32 = 8;
 const RATE: f64 = 10e6;
 /// What a token bucket lets pass at once.
@@ -32,7 +34,7 @@ fn number(benchmark: &Value, finding: &str) -> f64 {
 
 #[test]
 fn copies_take_their_turns_or_all_the_time_and_differences_hardly_any() {
-    let finished = relay(&[]);
+    let finished = relay(&["-p", "count=true"]);
     finished.verdict("pass", 0);
     let document = finished.result();
     let benchmark = &document["benchmarks"][0];
@@ -55,6 +57,10 @@ fn copies_take_their_turns_or_all_the_time_and_differences_hardly_any() {
     assert!(together[0] > 2.0 * copy && together[3] > 0.75 * all, "{together:?} of {all}");
     assert!((all - burst..1.3 * all).contains(&together[7]), "{together:?} of {all}");
     assert!(median(benchmark, "iblt/last peer") < all);
+    for mode in ["all-at-once", "serial", "iblt"] {
+        // Eight peers wait for what comes slowly.
+        assert!(counted(benchmark, mode, "context-switches") > 16, "{benchmark:#}");
+    }
     let sent = number(benchmark, "iblt sent");
     let whole = number(benchmark, "serial sent");
     assert!((whole / block / f64::from(PEERS) - 1.0).abs() < 1e-9, "{whole} of {block}");

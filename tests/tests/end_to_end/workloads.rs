@@ -29,6 +29,7 @@ via = "loopback"
 read_percent = 70
 queue_depth = [1, 8]
 verify = true
+count = true
 budget = "1s"
 check = ["p99 <= 60s", "write_p99.99 <= 60s", "iops >= 1"]
 
@@ -69,12 +70,21 @@ fn storage_is_measured_verified_and_checked() {
         let mixed = n < 2;
         was_measured(benchmark, if mixed { &["read", "write"] } else { &["read"] });
         assert_eq!(benchmark["findings"]["opened"], "direct", "{benchmark}");
+        assert!(!mixed || counted(benchmark, "requests", "context-switches") > 10, "{benchmark}");
         let verified = benchmark["findings"]["verified"].as_str().unwrap_or_default();
         // All of the 2048 blocks in the end, and those that were read before.
         let reads: u64 = verified.split(' ').next().unwrap().parse().unwrap_or(0);
         assert_eq!(reads > 2048, mixed, "{verified}");
     }
     checks_hold_but_one_that_cannot(&document);
+}
+
+/// What a counter came to over a region; those of a guest's kernel are there on every processor.
+pub(crate) fn counted(benchmark: &Value, region: &str, name: &str) -> u64 {
+    let counters = benchmark["counters"].as_array().unwrap();
+    let found = counters.iter().find(|each| each["region"] == region && each["name"] == name);
+    let value = found.and_then(|counter| counter["value"].as_u64());
+    value.unwrap_or_else(|| panic!("no {name} over {region} in {counters:#?}"))
 }
 
 /// Samples in keeping with each other, and percentiles in order.
