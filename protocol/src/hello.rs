@@ -17,6 +17,9 @@ pub const HELLO_LENGTH: usize = 64;
 /// The stream that carries requests and events.
 pub const CONTROL: u32 = 0;
 
+/// From this number on, streams are a benchmark's: a program of the guest's dials them by itself.
+pub const BENCHMARKS: u32 = 1 << 31;
+
 const MAGIC: [u8; 8] = *b"lunlab\r\n";
 
 /// The run's secret: whoever knows it belongs to the run.

@@ -80,6 +80,10 @@ pub const CONTROL_PORT: &str = "lunlab.control";
 /// The virtio-serial port that carries all other streams, see [`crate::mux`].
 pub const STREAMS_PORT: &str = "lunlab.streams";
 
+/// The virtio-serial port that carries the streams of benchmarks, in the same way. A run has it when a
+/// benchmark needs it.
+pub const BENCHMARKS_PORT: &str = "lunlab.benchmarks";
+
 /// A module in the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Module<'a> {

@@ -25,6 +25,7 @@
 
 pub mod blocks;
 pub mod calibration;
+pub mod channel;
 pub mod digest;
 pub mod fio;
 pub mod hash;
@@ -70,4 +71,5 @@ pub const WORKLOADS: &[workload::Workload] = &[
     htlc::WORKLOAD,
     fio::WORKLOAD,
     relay::WORKLOAD,
+    channel::WORKLOAD,
 ];

@@ -28,6 +28,8 @@ pub enum Run {
     Here(fn(&Values, &mut dyn Observer) -> Result<(), Stopped>),
     /// A driver of that name, in the program that opens devices and sockets.
     Driver,
+    /// Both ends of the channel: a driver of that name in the guest, and the host, which measures.
+    Across,
 }
 
 impl fmt::Debug for Run {
@@ -35,6 +37,7 @@ impl fmt::Debug for Run {
         f.write_str(match self {
             Self::Here(_) => "Here",
             Self::Driver => "Driver",
+            Self::Across => "Across",
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Workloads that open devices, sockets and namespaces.
 
+mod channel;
 mod digest;
 mod fio;
 mod pattern;
@@ -13,6 +14,7 @@ pub type Driver = fn(&Values, &mut dyn Observer) -> Result<(), Stopped>;
 
 /// Every driver by its workload's name.
 pub const DRIVERS: &[(&str, Driver)] = &[
+    ("channel", channel::run),
     ("digest", digest::run),
     ("fio", fio::run),
     ("pattern", pattern::run),

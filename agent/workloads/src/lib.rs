@@ -26,7 +26,7 @@ pub fn run(name: &str, values: &Values, reporter: &mut Reporter<'_>) -> Result<(
     let workload = WORKLOADS.iter().find(|workload| workload.name == name).ok_or_else(unknown)?;
     let run = match workload.run {
         Run::Here(run) => run,
-        Run::Driver => driver::find(name).ok_or_else(unknown)?,
+        Run::Driver | Run::Across => driver::find(name).ok_or_else(unknown)?,
     };
     measure(run, values, reporter)
 }
@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn every_workload_that_needs_a_driver_has_one_and_no_driver_is_idle() {
-        let declared = WORKLOADS.iter().filter(|workload| matches!(workload.run, Run::Driver));
+        let is_driven = |run| matches!(run, Run::Driver | Run::Across);
+        let declared = WORKLOADS.iter().filter(|workload| is_driven(workload.run));
         let mut declared: Vec<&str> = declared.map(|workload| workload.name).collect();
         let mut driven: Vec<&str> = driver::DRIVERS.iter().map(|(name, _)| *name).collect();
         declared.sort_unstable();

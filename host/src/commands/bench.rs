@@ -15,7 +15,8 @@ use crate::run::timeline::Timeline;
 use crate::spec::{Benchmark, Spec, nearest};
 use crate::verdict::{Fact, Signal};
 use lunlab_bench::WORKLOADS;
-use lunlab_bench::workload::{Kind, Workload};
+use lunlab_bench::channel::{self, ALL, NIC};
+use lunlab_bench::workload::{Kind, Run, Workload};
 use lunlab_protocol::event::Event;
 use std::fmt::Write;
 use std::time::{Instant, SystemTime};
@@ -29,8 +30,10 @@ pub(super) fn run(command: cli::Bench, started: Instant) -> Result<u8, Error> {
         return Ok(0);
     }
     let workloads: Result<Vec<_>, _> = command.workloads.iter().map(|name| find(name)).collect();
-    let text = spec_of(&workloads?, &command.parameters)?;
+    let workloads = workloads?;
+    let text = spec_of(&workloads, &command.parameters)?;
     if command.local {
+        can_be_local(&workloads)?;
         return local(&command, &text, started);
     }
     let json = command.format == Format::Json;
@@ -58,6 +61,15 @@ fn find(name: &str) -> Result<&'static Workload, Error> {
         None => format!("there are {}", names.join(", ")),
     };
     Err(Error::usage(format!("bench {name:?}: there is no such workload")).with_hint(hint))
+}
+
+/// Refuses what lies between a host and a guest where there is no guest.
+fn can_be_local(workloads: &[&Workload]) -> Result<(), Error> {
+    let needs_a_guest = |workload: &&&Workload| matches!(workload.run, Run::Across);
+    let Some(workload) = workloads.iter().find(needs_a_guest) else { return Ok(()) };
+    let name = workload.name;
+    let error = Error::usage(format!("bench {name} --local: it measures the way to a guest"));
+    Err(error.with_hint("leave --local out"))
 }
 
 /// What there is, with parameters and their defaults.
@@ -97,6 +109,9 @@ fn spec_of(workloads: &[&Workload], parameters: &[(String, String)]) -> Result<S
             return Err(error.with_hint(hint));
         }
     }
+    if workloads.iter().any(|each| each.name == channel::WORKLOAD.name) && wants_nic(parameters) {
+        text += "[network]\nmode = \"user\"\n";
+    }
     for workload in workloads {
         let _infallible = writeln!(text, "[[benchmark]]\nworkload = \"{}\"", workload.name);
         for (key, value) in parameters.iter().filter(|(key, _)| has(workload, key)) {
@@ -104,6 +119,15 @@ fn spec_of(workloads: &[&Workload], parameters: &[(String, String)]) -> Result<S
         }
     }
     Ok(text)
+}
+
+/// Whether the channel is measured beside a NIC, as it is unless other paths are named.
+fn wants_nic(parameters: &[(String, String)]) -> bool {
+    let paths = parameters.iter().rfind(|(key, _)| key == "paths");
+    let named = |(_, value): &(String, String)| {
+        value.split(',').any(|path| [ALL, NIC].contains(&path.trim()))
+    };
+    paths.is_none_or(named)
 }
 
 /// A value as TOML has it: a number, true or false, or a text; with commas a list of those.
@@ -253,6 +277,22 @@ mod tests {
              [[benchmark]]\nworkload = \"calibration\"\nbudget = \"1s\"\nsamples_min = 3\n"
         );
         assert_eq!(parse_text(&text).unwrap().0.benchmarks.len(), 2);
+    }
+
+    #[test]
+    fn the_channel_is_measured_beside_a_nic_unless_other_paths_are_named() {
+        let workloads = [find("channel").unwrap()];
+        for (paths, network) in
+            [(None, true), (Some("stream,portal"), false), (Some("stream,nic"), true)]
+        {
+            let paths = paths.map(|paths| ("paths".to_owned(), paths.to_owned()));
+            let text = spec_of(&workloads, &Vec::from_iter(paths)).unwrap();
+            assert_eq!(text.starts_with("[network]\nmode = \"user\"\n[[benchmark]]"), network);
+            assert_eq!(parse_text(&text).unwrap().0.benchmarks.len(), 1);
+        }
+        assert!(
+            can_be_local(&workloads).is_err() && can_be_local(&[find("hash").unwrap()]).is_ok()
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod action;
 mod change;
 mod work;
 
-pub use action::{Action, Ask, HostCommand};
+pub use action::{Across, Action, Ask, HostCommand};
 
 use crate::initiator;
 use crate::qemu::qmp::QmpEvent;
@@ -180,6 +180,13 @@ impl Conductor {
                 Vec::new()
             }
             What::Message(payload) => self.message(&payload, at),
+            What::Measured(payload) => match decode::<Event<'_>>(&payload) {
+                Ok(event) => self.event(&event, at),
+                Err(_) => Vec::new(),
+            },
+            What::MeterFailed { benchmark, problem } => {
+                self.guest_benchmark_ended(benchmark, &problem, at)
+            }
             What::Unfinished(bytes) => {
                 self.unfinished = bytes;
                 Vec::new()

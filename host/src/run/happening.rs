@@ -46,6 +46,15 @@ pub enum What {
     Unfinished(Option<(usize, usize)>),
     /// Control ended or broke.
     ControlLost(String),
+    /// The host's own end of a benchmark tells what it measures, as the guest would: an event, encoded.
+    Measured(Vec<u8>),
+    /// It came to no good end.
+    MeterFailed {
+        /// The benchmark.
+        benchmark: u32,
+        /// Why.
+        problem: String,
+    },
     /// The initiator reports.
     Initiator(Report),
     /// The initiator process ended.

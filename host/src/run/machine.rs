@@ -4,21 +4,22 @@
 use crate::error::Error;
 use crate::guardian::{Guardian, own_command};
 use crate::initiator::{Digest, Initiator, Job};
-use crate::portal::{self, PortalAddress, Portals};
+use crate::portal::{self, Portals};
 use crate::qemu::disk::Drive;
 use crate::qemu::{command_line, process, qmp, trial};
 use crate::run::command;
-use crate::run::conductor::{Ask, HostCommand};
+use crate::run::conductor::{Across, Ask, HostCommand};
 use crate::run::happening::{Ended, What};
 use crate::run::jobs::data_digest;
+use crate::run::meter::{Line, Meter, Way};
 use crate::run::plan::Plan;
 use crate::run::queue::Reporter;
 use crate::run::segment;
 use crate::target::{Provisioning, each_request};
-use crate::transport::{self, Arrival, Ready};
+use crate::transport::{self, Arrival, Ready, Tokens};
 use crate::withheld::Withheld;
 use lunlab_initramfs::image::GuestFile;
-use lunlab_protocol::hello::{CONTROL, Token};
+use lunlab_protocol::hello::{BENCHMARKS, CONTROL, Token};
 use lunlab_protocol::message::encode;
 use lunlab_protocol::request::Request;
 use lunlab_stream::handshake::Refusal;
@@ -45,6 +46,9 @@ pub const INITIATOR_SUBCOMMAND: &str = "initiator";
 
 type ControlSender = Arc<Mutex<Option<Box<dyn Transmit>>>>;
 
+/// What is measured once the guest has dialled.
+type Waiting = Arc<Mutex<Option<Meter>>>;
+
 /// A machine that runs.
 pub struct Machine {
     guardian: Option<Guardian>,
@@ -55,6 +59,8 @@ pub struct Machine {
     control: ControlSender,
     portals: Arc<Portals>,
     share_portal: bool,
+    line: Line,
+    meter: Waiting,
     monitor: Arc<Mutex<Option<qmp::Monitor>>>,
     initiator: Option<Sender<Job>>,
     reporter: Reporter,
@@ -68,14 +74,14 @@ impl Machine {
     /// When something cannot be started; what was started is ended then.
     pub fn start(
         plan: &Plan,
-        portals: Portals,
+        doors: (Portals, Vec<Way>),
         provisioning: &Provisioning,
         reporter: &Reporter,
     ) -> Result<Self, Error> {
         let directory = crate::runtime_directory::choose()?;
         let guardian = Guardian::start(&directory, Withheld::of(&plan.spec))?;
         let started =
-            Self::start_guarded(plan, portals, provisioning, reporter, &directory, &guardian);
+            Self::start_guarded(plan, doors, provisioning, reporter, &directory, &guardian);
         match started {
             Ok(machine) => Ok(Self { guardian: Some(guardian), ..machine }),
             Err(error) => {
@@ -87,7 +93,7 @@ impl Machine {
 
     fn start_guarded(
         plan: &Plan,
-        portals: Portals,
+        (portals, ways): (Portals, Vec<Way>),
         provisioning: &Provisioning,
         reporter: &Reporter,
         directory: &Path,
@@ -95,9 +101,18 @@ impl Machine {
     ) -> Result<Self, Error> {
         let initiator = plan.needs_initiator().then(|| Starting::spawn(guardian)).transpose()?;
         let helper = plan.transport.helper.as_deref();
-        let ready = transport::prepare(plan.transport.transport, helper, directory, guardian)?;
-        let token = random_token()?;
-        write_initrd(plan, &ready, &token, provisioning, directory)?;
+        let ready = transport::prepare(
+            plan.transport.transport,
+            plan.dialling(),
+            helper,
+            directory,
+            guardian,
+        )?;
+        let (run, benchmarks) = (random_bytes()?, random_bytes()?);
+        let tokens = Tokens { run: Token::new(run), benchmarks: Token::new(benchmarks) };
+        let token = benchmarks.iter().map(|byte| format!("{byte:02x}")).collect();
+        let line = Line { token, channel: ready.channel, ways };
+        write_initrd(plan, &ready, &tokens.run, provisioning, directory)?;
         let drives = plan.drives(directory);
         drives.iter().try_for_each(Drive::create)?;
         trial::open_drives(&plan.program.path, &drives, directory, guardian)?;
@@ -105,11 +120,11 @@ impl Machine {
         let argv = command_line::argv(&plan.program.path, &devices);
         let portals = Arc::new(portals);
         let control = ControlSender::default();
-        let monitor = Arc::default();
+        let (monitor, meter) = (Arc::default(), Waiting::default());
         let listeners =
             [watch_console(directory, reporter)?, watch_monitor(directory, reporter, &monitor)?];
-        let on_arrival = on_arrival(reporter, &control, &portals);
-        (ready.listen)(token, on_arrival)?;
+        let on_arrival = on_arrival(reporter, &control, &portals, &meter);
+        (ready.listen)(tokens, on_arrival)?;
         // The library must be there before anything boots: without it nothing can be measured.
         let ready_for = |starting: Starting| starting.ready(data_digest(&plan.spec), reporter);
         let initiator = initiator.map(ready_for).transpose()?;
@@ -127,17 +142,13 @@ impl Machine {
             control,
             portals,
             share_portal,
+            line,
+            meter,
             monitor,
             initiator,
             reporter: reporter.clone(),
             reaped,
         })
-    }
-
-    /// Where the portals are that were bound before the guest booted; there are no others.
-    #[must_use]
-    pub fn portal_addresses(&self) -> &[PortalAddress] {
-        self.portals.addresses()
     }
 
     /// Sends the guest all that describes a provisioning, and then what is to be done with it.
@@ -157,6 +168,18 @@ impl Machine {
             let (outcome, output) = (Err(error.to_string()), String::new());
             self.reporter.tell(What::CommandEnded { benchmark, outcome, output });
         }
+    }
+
+    /// Asks the guest to serve for a benchmark, which begins once it has dialled.
+    pub fn measure(&self, across: Across) {
+        let Across { number, asked } = across;
+        let own = asked.values.iter().cloned();
+        let parameters = own.chain(self.line.parameters(number)).collect();
+        let ask = Ask::Benchmark { number, workload: asked.workload, parameters };
+        let (ways, reporter) = (self.line.ways.clone(), self.reporter.clone());
+        let meter = Meter { number, asked, ways, reporter };
+        *self.meter.lock().unwrap_or_else(PoisonError::into_inner) = Some(meter);
+        self.ask(&ask);
     }
 
     /// Asks the guest. A channel that is gone is noticed by who reads it.
@@ -235,10 +258,6 @@ pub fn random_bytes<const N: usize>() -> Result<[u8; N], Error> {
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
         .map(|_| bytes)
         .map_err(|errno| Error::environment(format!("getrandom: {errno}")))
-}
-
-fn random_token() -> Result<Token, Error> {
-    random_bytes().map(Token::new)
 }
 
 fn write_initrd(
@@ -356,10 +375,22 @@ fn on_arrival(
     reporter: &Reporter,
     control: &ControlSender,
     portals: &Arc<Portals>,
+    meter: &Waiting,
 ) -> transport::OnArrival {
     let (reporter, control, portals) = (reporter.clone(), Arc::clone(control), Arc::clone(portals));
+    let meter = Arc::clone(meter);
     Arc::new(move |arrival| match arrival {
         Arrival::Stream(CONTROL, stream) => open_control(stream, &control, &reporter),
+        Arrival::Stream(number, stream) if number >= BENCHMARKS => {
+            let mut meter = meter.lock().unwrap_or_else(PoisonError::into_inner);
+            let waits = meter.take_if(|meter| BENCHMARKS | meter.number == number);
+            drop(meter);
+            match waits {
+                // This thread is the stream's own.
+                Some(meter) => meter.run(stream),
+                None => stream.abort.abort(),
+            }
+        }
         Arrival::Stream(number, stream) => portals.connect(number, stream),
         // A guest that gave up on a connection and made another.
         Arrival::Refused(Refusal::Stream(lunlab_stream::Error::Closed)) => {

@@ -12,6 +12,7 @@ pub mod jobs;
 mod latency;
 pub mod machine;
 mod measurement;
+pub mod meter;
 pub mod needs;
 pub mod plan;
 pub mod queue;
@@ -176,10 +177,15 @@ pub fn run(
 ) -> Result<Outcome, Error> {
     watcher.phase("starting QEMU");
     let reporter = interrupts.reporter.clone();
-    let portals = Portals::bind(&asked(&plan.spec))?;
+    let (own, across) = (asked(&plan.spec), meter::asked(&plan.spec));
+    let across_at = across.iter().map(|(_, asked)| *asked);
+    let portals = Portals::bind(&own.iter().copied().chain(across_at).collect::<Vec<_>>())?;
+    let (bound, across_at) = portals.addresses().split_at(own.len());
+    let ways = across.iter().map(|(name, _)| *name).zip(across_at.iter().copied()).collect();
+    let bound = bound.to_vec();
     let seed = Seed(machine::random_bytes()?);
-    let provisioning = Arc::new(Provisioning::new(&plan.spec, portals.addresses(), seed)?);
-    let mut machine = Machine::start(plan, portals, &provisioning, &reporter)?;
+    let provisioning = Arc::new(Provisioning::new(&plan.spec, &bound, seed)?);
+    let mut machine = Machine::start(plan, (portals, ways), &provisioning, &reporter)?;
     let _watch = conditions.watch.as_ref().map(|watch| watch.begin(&reporter)).transpose()?;
     let mut timeline = Timeline::new(conditions.started);
     timeline.reached("qemu-spawn", machine.spawned);
@@ -194,7 +200,6 @@ pub fn run(
     };
     let mut conductor = Conductor::new(orders, record, machine.spawned);
     let loaded = plan.loaded();
-    let bound = machine.portal_addresses().to_vec();
     let (boot, contents) = (&plan.spec, &plan.contents);
     let guest = Guest { boot, contents, loaded: &loaded, bound: &bound, seed };
     conduct(&mut conductor, &mut machine, guest, interrupts, logs, watcher);
@@ -278,6 +283,7 @@ fn carry_out(
 ) {
     match action {
         Action::Ask(ask) => machine.ask(&ask),
+        Action::Measure(across) => machine.measure(*across),
         Action::Provision(provisioning) => machine.provision(&provisioning, &Request::Provision),
         Action::Change(provisioning) => machine.provision(&provisioning, &Request::Change),
         Action::ServePortals => {

@@ -17,6 +17,7 @@ use crate::qemu::device::{
 use crate::qemu::disk::{self, Drive};
 use crate::qemu::network::{Forward, UserNetwork};
 use crate::qemu::program::Program;
+use crate::run::meter::crosses;
 use crate::run::needs::{parameters, programs, wanted};
 use crate::run::segment::{Modules, module_name};
 use crate::spec::{ISCSI_PORT, KernelChoice, Network, PortalSpec, Spec, USER_NETWORK_ADDRESS};
@@ -24,7 +25,7 @@ use crate::transport::choice::{
     Chosen as ChosenTransport, Facts, Lack, TransportChoice, choose, probe_vhost_user_vsock,
     probe_vhost_vsock,
 };
-use crate::transport::planned_device;
+use crate::transport::{Dialling, planned_device};
 use crate::withheld::Withheld;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
@@ -115,7 +116,7 @@ impl Plan {
         let kernel_digest = kernel.digest(cache)?;
         let doubt = contents.doubt(&needs.features);
         let open = (!options.share_portal && !forwarded(&spec).is_empty()).then(|| {
-            "portals on QEMU's user network take connections of every user of this host".to_owned()
+            "ports on QEMU's user network take connections of every user of this host".to_owned()
         });
         let blind = disk::unprotected(&spec.disks);
         let notes = boot.remark.clone().into_iter().chain(doubt).chain(open).chain(blind).collect();
@@ -142,6 +143,12 @@ impl Plan {
     #[must_use]
     pub fn loaded(&self) -> Vec<&str> {
         loaded(&self.base)
+    }
+
+    /// Who in the guest dials the host.
+    #[must_use]
+    pub fn dialling(&self) -> Dialling {
+        if crosses(&self.spec) { Dialling::Benchmarks } else { Dialling::Agent }
     }
 
     /// Whether this run has work for an initiator of our own.
@@ -194,7 +201,7 @@ impl Plan {
     /// The command line a run would have, in a directory that does not exist.
     #[must_use]
     pub fn planned_argv(&self, directory: &Path) -> Vec<String> {
-        let device = planned_device(self.transport.transport, directory);
+        let device = planned_device(self.transport.transport, self.dialling(), directory);
         let devices = self.devices(directory, device, forwarded(&self.spec));
         crate::qemu::command_line::argv(&self.program.path, &devices)
     }
@@ -230,7 +237,11 @@ fn forwarded(spec: &Spec) -> Vec<Forward> {
         host: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0),
         guest: SocketAddrV4::new(USER_NETWORK_ADDRESS, portal.port.unwrap_or(ISCSI_PORT)),
     };
-    portals.filter(|portal| portal.address == USER_NETWORK_ADDRESS).map(forward).collect()
+    let portals = portals.filter(|portal| portal.address == USER_NETWORK_ADDRESS).map(forward);
+    let measured = crosses(spec) && spec.network == Network::User;
+    let measured =
+        measured.then(|| forward(&PortalSpec { address: USER_NETWORK_ADDRESS.into(), port: None }));
+    portals.chain(measured).collect()
 }
 
 /// Finds the kernel the spec names.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use lunlab_bench::WORKLOADS;
 use lunlab_bench::unit;
-use lunlab_bench::workload::{Kind, Parameter, Workload};
+use lunlab_bench::workload::{Kind, Parameter, Run, Workload};
 
 use super::benchmark::Via;
 use super::check::{Check, Dimension, Metric};
@@ -23,6 +23,12 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// What runs it; nothing for one that is not declared.
+    #[must_use]
+    pub fn run(&self) -> Option<Run> {
+        find(self.workload).map(|known| known.workload.run)
+    }
+
     /// The values as results have them: numbers as numbers.
     #[must_use]
     pub fn shown(&self) -> BTreeMap<String, serde_json::Value> {

@@ -15,7 +15,7 @@ pub mod virtio_serial;
 use crate::error::Error;
 use crate::guardian::Guardian;
 use crate::qemu::device::Device;
-use lunlab_protocol::hello::{Hello, Token};
+use lunlab_protocol::hello::{BENCHMARKS, Hello, Token};
 use lunlab_protocol::request::Channel;
 use lunlab_stream::Stream;
 use lunlab_stream::handshake::{Refusal, answer};
@@ -74,6 +74,31 @@ pub enum Arrival {
 /// Takes arrivals, on whichever thread they come.
 pub type OnArrival = Arc<dyn Fn(Arrival) + Send + Sync>;
 
+/// What a stream must know, by its number.
+#[derive(Clone)]
+pub struct Tokens {
+    /// The run's.
+    pub run: Token,
+    /// That of benchmarks' streams: other programs of the guest's are given it.
+    pub benchmarks: Token,
+}
+
+impl Tokens {
+    fn of(&self, number: u32) -> Token {
+        let token = if number >= BENCHMARKS { &self.benchmarks } else { &self.run };
+        token.clone()
+    }
+}
+
+/// Who dials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialling {
+    /// The agent.
+    Agent,
+    /// The agent, and programs of benchmarks.
+    Benchmarks,
+}
+
 /// A transport made ready for QEMU to start.
 pub struct Ready {
     /// What QEMU and the kernel are told of it.
@@ -85,7 +110,7 @@ pub struct Ready {
     /// A helper beside QEMU.
     pub helper: Option<Child>,
     /// Starts to take what the guest dials.
-    pub listen: Box<dyn FnOnce(Token, OnArrival) -> Result<(), Error>>,
+    pub listen: Box<dyn FnOnce(Tokens, OnArrival) -> Result<(), Error>>,
 }
 
 /// Makes a transport ready in the run's directory.
@@ -94,6 +119,7 @@ pub struct Ready {
 /// When what it needs fails now, though it was there when it was chosen.
 pub fn prepare(
     transport: Transport,
+    dialling: Dialling,
     helper: Option<&Path>,
     directory: &Path,
     guardian: &Guardian,
@@ -106,17 +132,21 @@ pub fn prepare(
         (Transport::VhostUserVsock, None) => {
             Err(Error::internal("vhost-user-vsock was chosen without its program"))
         }
-        (Transport::VirtioSerial, _) => virtio_serial::prepare(directory),
+        (Transport::VirtioSerial, _) => virtio_serial::prepare(dialling, directory),
     }
 }
 
 /// What `vhost_user_vsock` and a dry run tell QEMU of a transport, without anything being made.
 #[must_use]
-pub fn planned_device(transport: Transport, directory: &Path) -> Box<dyn Device> {
+pub fn planned_device(
+    transport: Transport,
+    dialling: Dialling,
+    directory: &Path,
+) -> Box<dyn Device> {
     match transport {
         Transport::VhostVsock => Box::new(vhost_vsock::device(vhost_vsock::FIRST_CID)),
         Transport::VhostUserVsock => Box::new(vhost_user_vsock::device(directory)),
-        Transport::VirtioSerial => Box::new(virtio_serial::device(directory)),
+        Transport::VirtioSerial => Box::new(virtio_serial::device(dialling, directory)),
     }
 }
 
@@ -137,11 +167,12 @@ fn start(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Error> 
 
 /// Shakes hands on a stream that was just dialled and passes it on; in a thread of its own, so that
 /// a silent peer stops nobody.
-fn greet(mut stream: Stream, token: &Token, on_arrival: &OnArrival) {
-    let (token, shared) = (token.clone(), Arc::clone(on_arrival));
+fn greet(mut stream: Stream, tokens: &Tokens, on_arrival: &OnArrival) {
+    let (tokens, shared) = (tokens.clone(), Arc::clone(on_arrival));
     let greeted = start("handshake", move || {
         let deadline = Some(Instant::now() + HELLO);
-        match answer(&mut stream, |number| Hello::ours(number, token), deadline) {
+        let ours = |number| Hello::ours(number, tokens.of(number));
+        match answer(&mut stream, ours, deadline) {
             Ok(number) => shared(Arrival::Stream(number, stream)),
             Err(refusal) => shared(Arrival::Refused(refusal)),
         }

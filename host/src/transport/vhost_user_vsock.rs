@@ -4,8 +4,7 @@
 use crate::error::Error;
 use crate::guardian::Guardian;
 use crate::qemu::device::VhostUserVsock;
-use crate::transport::{Arrival, OnArrival, Ready, bind, greet, start};
-use lunlab_protocol::hello::Token;
+use crate::transport::{Arrival, OnArrival, Ready, Tokens, bind, greet, start};
 use lunlab_protocol::request::Channel;
 use lunlab_stream::direct;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -46,16 +45,16 @@ pub fn prepare(program: &Path, directory: &Path, guardian: &Guardian) -> Result<
         channel: Channel::Vsock { port: PORT },
         inherited: Vec::new(),
         helper: Some(helper),
-        listen: Box::new(move |token, on_arrival| {
-            start("vsock", move || accept(&listener, &token, &on_arrival))
+        listen: Box::new(move |tokens, on_arrival| {
+            start("vsock", move || accept(&listener, &tokens, &on_arrival))
         }),
     })
 }
 
-fn accept(listener: &UnixListener, token: &Token, on_arrival: &OnArrival) {
+fn accept(listener: &UnixListener, tokens: &Tokens, on_arrival: &OnArrival) {
     loop {
         match listener.accept() {
-            Ok((socket, _)) => greet(direct::stream(socket.into()), token, on_arrival),
+            Ok((socket, _)) => greet(direct::stream(socket.into()), tokens, on_arrival),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return on_arrival(Arrival::Failed(format!("accept: {error}"))),
         }

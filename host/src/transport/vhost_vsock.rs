@@ -4,8 +4,7 @@
 use crate::error::Error;
 use crate::qemu::device::VhostVsock;
 use crate::sys;
-use crate::transport::{Arrival, OnArrival, Ready, greet, start};
-use lunlab_protocol::hello::Token;
+use crate::transport::{Arrival, OnArrival, Ready, Tokens, greet, start};
 use lunlab_protocol::request::Channel;
 use lunlab_stream::direct;
 use std::fs::File;
@@ -65,8 +64,8 @@ pub fn prepare() -> Result<Ready, Error> {
         channel: Channel::Vsock { port },
         inherited: vec![(FD, OwnedFd::from(vhost))],
         helper: None,
-        listen: Box::new(move |token, on_arrival| {
-            start("vsock", move || accept(&listener, cid, &token, &on_arrival))
+        listen: Box::new(move |tokens, on_arrival| {
+            start("vsock", move || accept(&listener, cid, &tokens, &on_arrival))
         }),
     })
 }
@@ -92,12 +91,12 @@ fn random_cids() -> impl Iterator<Item = u32> {
     start..start + TRIES
 }
 
-fn accept(listener: &VsockListener, cid: u32, token: &Token, on_arrival: &OnArrival) {
+fn accept(listener: &VsockListener, cid: u32, tokens: &Tokens, on_arrival: &OnArrival) {
     loop {
         match listener.accept() {
             // Any guest of the machine's, and any local process, can dial this port.
             Ok((stream, peer)) if peer.cid() == cid => {
-                greet(direct::stream(OwnedFd::from(stream)), token, on_arrival);
+                greet(direct::stream(OwnedFd::from(stream)), tokens, on_arrival);
             }
             Ok(_stranger) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

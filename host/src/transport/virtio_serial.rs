@@ -1,10 +1,10 @@
-//! Two virtio-serial ports: one for control, one that carries every other stream.
+//! Virtio-serial ports: one for control, one that carries every other stream of the agent's, and one for those of benchmarks where
+//! there are such.
 
 use crate::error::Error;
 use crate::qemu::device::VirtioSerial;
-use crate::transport::{Arrival, OnArrival, Ready, bind, greet, start};
-use lunlab_protocol::hello::Token;
-use lunlab_protocol::request::{CONTROL_PORT, Channel, STREAMS_PORT};
+use crate::transport::{Arrival, Dialling, OnArrival, Ready, Tokens, bind, greet, start};
+use lunlab_protocol::request::{BENCHMARKS_PORT, CONTROL_PORT, Channel, STREAMS_PORT};
 use lunlab_stream::direct;
 use lunlab_stream::mux::Mux;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -14,55 +14,63 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-fn sockets(directory: &Path) -> [PathBuf; 2] {
-    [directory.join("control"), directory.join("streams")]
+/// The ports, and where QEMU connects them to.
+fn ports(dialling: Dialling, directory: &Path) -> Vec<(&'static str, PathBuf)> {
+    let all =
+        [(CONTROL_PORT, "control"), (STREAMS_PORT, "streams"), (BENCHMARKS_PORT, "benchmarks")];
+    let count = match dialling {
+        Dialling::Agent => 2,
+        Dialling::Benchmarks => 3,
+    };
+    all.into_iter().take(count).map(|(port, socket)| (port, directory.join(socket))).collect()
 }
 
 /// What QEMU is told.
 #[must_use]
-pub fn device(directory: &Path) -> VirtioSerial {
-    let [control, streams] = sockets(directory);
-    VirtioSerial { ports: vec![(CONTROL_PORT, control), (STREAMS_PORT, streams)] }
+pub fn device(dialling: Dialling, directory: &Path) -> VirtioSerial {
+    VirtioSerial { ports: ports(dialling, directory) }
 }
 
 /// Binds the sockets QEMU connects the ports to.
 ///
 /// # Errors
 /// When they cannot be bound.
-pub fn prepare(directory: &Path) -> Result<Ready, Error> {
-    let [control, streams] = sockets(directory);
-    let (control, streams) = (bind(&control)?, bind(&streams)?);
+pub fn prepare(dialling: Dialling, directory: &Path) -> Result<Ready, Error> {
+    let bound: Result<Vec<_>, Error> = ports(dialling, directory)
+        .into_iter()
+        .map(|(port, socket)| Ok((port, bind(&socket)?)))
+        .collect();
+    let bound = bound?;
     Ok(Ready {
-        device: Box::new(device(directory)),
+        device: Box::new(device(dialling, directory)),
         channel: Channel::VirtioSerial,
         inherited: Vec::new(),
         helper: None,
-        listen: Box::new(move |token, on_arrival| listen(control, streams, token, on_arrival)),
+        listen: Box::new(move |tokens, on_arrival| {
+            bound.into_iter().try_for_each(|(port, listener)| {
+                listen(port, listener, tokens.clone(), Arc::clone(&on_arrival))
+            })
+        }),
     })
 }
 
 fn listen(
-    control: UnixListener,
-    streams: UnixListener,
-    token: Token,
+    port: &'static str,
+    listener: UnixListener,
+    tokens: Tokens,
     on_arrival: OnArrival,
 ) -> Result<(), Error> {
-    let (control_token, control_arrival) = (token.clone(), Arc::clone(&on_arrival));
-    start("control port", move || match accept_once(control) {
-        Ok(fd) => {
+    start(port, move || match accept_once(listener) {
+        Ok(fd) if port == CONTROL_PORT => {
             wait_for_guest(&fd);
-            greet(direct::stream(fd), &control_token, &control_arrival);
+            greet(direct::stream(fd), &tokens, &on_arrival);
         }
-        Err(problem) => control_arrival(Arrival::Failed(problem)),
-    })?;
-    start("streams port", move || {
-        let fd = match accept_once(streams) {
-            Ok(fd) => fd,
-            Err(problem) => return on_arrival(Arrival::Failed(problem)),
-        };
-        let (_mux, reader) = Mux::new(fd);
-        // Its end is the end of QEMU, which others see better.
-        let _end = reader.run(|_number, stream| greet(stream, &token, &on_arrival));
+        Ok(fd) => {
+            let (_mux, reader) = Mux::new(fd);
+            // Its end is the end of QEMU, which others see better.
+            let _end = reader.run(|_number, stream| greet(stream, &tokens, &on_arrival));
+        }
+        Err(problem) => on_arrival(Arrival::Failed(problem)),
     })
 }
 

@@ -7,6 +7,7 @@
 //! The two ends of lunlab share this crate, so that what one writes the other reads, and so that
 //! tests run both ends in one process.
 
+pub mod bytes;
 pub mod direct;
 pub mod handshake;
 pub mod mux;

@@ -8,6 +8,7 @@ mod access;
 mod bench;
 mod busy_writers;
 mod changes;
+mod channel;
 mod chap;
 mod cli;
 mod compare;

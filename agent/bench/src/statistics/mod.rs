@@ -3,6 +3,7 @@
 mod bootstrap;
 mod ratio;
 
+pub(crate) use bootstrap::Generator;
 pub use bootstrap::median_interval;
 pub use ratio::{ALLOWANCE, Design, ENOUGH, Ratio, Runs};
 

@@ -1,7 +1,7 @@
 //! What a conductor can have done.
 
 use crate::initiator::Job;
-use crate::spec::Spec;
+use crate::spec::{Measured, Spec};
 use crate::target::Provisioning;
 use lunlab_protocol::request::{Benchmark, PARAMETERS, Parameter, Provocation, Request};
 use std::sync::Arc;
@@ -12,6 +12,8 @@ use std::time::Duration;
 pub enum Action {
     /// Ask the guest.
     Ask(Ask),
+    /// Ask the guest to serve for a benchmark that the host measures, and measure once it does.
+    Measure(Box<Across>),
     /// Send the guest what it is to set up, which is not in its image.
     Provision(Arc<Provisioning>),
     /// Send the guest what is to stand from now on.
@@ -51,6 +53,15 @@ pub struct HostCommand {
     pub environment: Vec<(String, String)>,
     /// What it may take.
     pub timeout: Option<Duration>,
+}
+
+/// A benchmark with an end on either side.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Across {
+    /// Its number.
+    pub number: u32,
+    /// What it is run with.
+    pub asked: Measured,
 }
 
 /// A request to the guest; its borrowed form is made when it is sent.

@@ -1,11 +1,12 @@
 //! What a run does once its target is ready: checks, then benchmarks, one after the other.
 
-use super::{Action, Ask, Conductor, HostCommand, Orders, Stage, failure_words};
+use super::{Across, Action, Ask, Conductor, HostCommand, Orders, Stage, failure_words};
 use crate::initiator::{Job, Report};
 use crate::run::jobs::{self, NamedCheck};
 use crate::run::statistics;
 use crate::spec::{Benchmark, Measured, Via};
 use crate::target::names;
+use lunlab_bench::workload::Run;
 use lunlab_protocol::request::Provocation;
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -162,6 +163,10 @@ impl Conductor {
             }
             Benchmark::Measured(asked) => {
                 let number = u32::try_from(n).unwrap_or(u32::MAX);
+                if matches!(asked.run(), Some(Run::Across)) {
+                    let across = Across { number, asked: asked.clone() };
+                    return vec![Action::Say(words), Action::Measure(Box::new(across))];
+                }
                 let workload = benchmark.workload();
                 let parameters = self.guest_parameters(n, asked);
                 let ask = Ask::Benchmark { number, workload, parameters };

@@ -1,6 +1,7 @@
 //! Benchmarks, against what there is to measure.
 
 use configfs_rs::lio::IscsiName;
+use lunlab_bench::channel;
 
 use super::lun::no_storage_object;
 use super::{Finding, chap, not_a_multiple, not_found, size_out_of_range, storage, top};
@@ -9,7 +10,7 @@ use crate::spec::quantity::{format_duration, format_size};
 use crate::spec::storage::attribute;
 use crate::spec::{
     Access, BLOCK_SIZES, Backstore, Benchmark, DemoMode, Fabric, HostCommand, IscsiDigest,
-    IscsiRandread, Measured, Session, Spec, StorageObject, TIMEOUTS, Via,
+    IscsiRandread, Measured, Network, Session, Spec, StorageObject, TIMEOUTS, Via,
 };
 
 pub(super) fn check(spec: &Spec, findings: &mut Vec<Finding>) {
@@ -24,6 +25,7 @@ pub(super) fn check(spec: &Spec, findings: &mut Vec<Finding>) {
 }
 
 fn check_measured(spec: &Spec, asked: &Measured, path: &KeyPath, findings: &mut Vec<Finding>) {
+    check_paths(spec, asked, path, findings);
     let Some(access) = asked.access() else { return };
     let object = check_access(spec, access, asked.reads_back(), path, findings);
     let name = quoted(access.storage_object);
@@ -37,6 +39,16 @@ fn check_measured(spec: &Spec, asked: &Measured, path: &KeyPath, findings: &mut 
     {
         let object = (object, path_of(spec, &object.name));
         storage::check(asked, object, path, findings);
+    }
+}
+
+/// Refuses a way to the guest that this machine has not.
+fn check_paths(spec: &Spec, asked: &Measured, path: &KeyPath, findings: &mut Vec<Finding>) {
+    let wants_nic = asked.value("paths").split(',').any(|word| word == channel::NIC);
+    if asked.workload == channel::WORKLOAD.name && wants_nic && spec.network == Network::None {
+        let message = "\"nic\" needs a NIC, and the guest is on no network";
+        let finding = Finding::new(path.key("paths"), message).given(vec![top("network")]);
+        findings.push(finding.way_out("add [network] mode = \"user\", or leave it out"));
     }
 }
 

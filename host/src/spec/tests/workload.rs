@@ -62,6 +62,18 @@ fn what_is_wrong_with_a_workload_is_told_once_with_its_place() {
 }
 
 #[test]
+fn a_way_that_the_machine_has_not_is_refused() {
+    let text = |paths: &str| format!("[[benchmark]]\nworkload = \"channel\"\npaths = {paths}\n");
+    let told = told(&text("[\"stream\", \"nic\"]"));
+    assert!(told.contains("benchmark[0].paths: \"nic\" needs a NIC"), "{told}");
+    assert!(told.contains("hint: add [network] mode = \"user\", or leave it out"), "{told}");
+    for paths in ["\"all\"", "[\"stream\", \"portal\"]"] {
+        assert!(parse(&text(paths)).is_ok(), "{paths}");
+    }
+    assert!(parse(&(text("\"nic\"") + "[network]\nmode = \"user\"\n")).is_ok());
+}
+
+#[test]
 fn a_sweep_has_a_bound() {
     let many: Vec<String> = (0..32).map(|n| format!("\"{}ms\"", n + 1)).collect();
     let list = many.join(", ");

@@ -7,8 +7,9 @@ use crate::{Failure, Subject};
 use lunlab::guardian::Guardian;
 use lunlab::qemu::{command_line, process};
 use lunlab::run::plan::Plan;
+use lunlab::runtime_directory;
+use lunlab::transport::{self, Tokens};
 use lunlab::withheld::Withheld;
-use lunlab::{runtime_directory, transport};
 use lunlab_initramfs::image::Base;
 use lunlab_protocol::hello::Token;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -94,9 +95,11 @@ fn boot_guarded(
     let plan = &subject.plan;
     std::fs::write(Plan::initrd(directory), initrd)?;
     let chosen = &plan.transport;
-    let ready =
-        transport::prepare(chosen.transport, chosen.helper.as_deref(), directory, &guardian)?;
-    (ready.listen)(Token::new([0; 32]), Arc::new(|_arrival| ()))?;
+    let (dialling, helper) = (plan.dialling(), chosen.helper.as_deref());
+    let ready = transport::prepare(chosen.transport, dialling, helper, directory, &guardian)?;
+    let token = Token::new([0; 32]);
+    let tokens = Tokens { run: token.clone(), benchmarks: token };
+    (ready.listen)(tokens, Arc::new(|_arrival| ()))?;
     let sockets = [Plan::console(directory), Plan::monitor(directory)];
     let [console, monitor] = [UnixListener::bind(&sockets[0])?, UnixListener::bind(&sockets[1])?];
     let argv = change(command_line::argv(
