@@ -153,6 +153,7 @@ pub fn sample(
     loop {
         let mut values = Vec::with_capacity(variants.len());
         for variant in variants.iter_mut() {
+            rounds.within(values.len(), observer);
             let value = (variant.sample)()?;
             observer.tell(Told::Sample { series: &variant.series, unit: variant.unit, value });
             values.push(value);
@@ -168,6 +169,8 @@ pub fn sample(
 pub struct Rounds {
     budget: Budget,
     start: Instant,
+    /// When it was last told how far it is.
+    told: Instant,
     count: u32,
     taken: Vec<Vec<f64>>,
 }
@@ -176,7 +179,8 @@ impl Rounds {
     /// The time begins; a round has a sample of each of so many series.
     #[must_use]
     pub fn new(budget: Budget, series: usize) -> Self {
-        Self { budget, start: Instant::now(), count: 0, taken: vec![Vec::new(); series] }
+        let start = Instant::now();
+        Self { budget, start, told: start, count: 0, taken: vec![Vec::new(); series] }
     }
 
     /// Takes the samples of a round, tells how far it is, and gives whether that was the last.
@@ -187,14 +191,47 @@ impl Rounds {
         }
         let Budget { least, most, time, precision, .. } = self.budget;
         let spent = self.start.elapsed();
-        let done = spent.as_secs_f64() / time.as_secs_f64().max(1e-9);
-        observer.tell(Told::Progress { done: done.min(1.0), left: time.saturating_sub(spent) });
+        self.tell(0, observer);
         let tight = || self.taken.iter().all(|taken| is_tight(taken, precision));
         self.count >= most || (self.count >= least && (spent >= time || tight()))
     }
 }
 
+impl Rounds {
+    /// Tells how far it is with a round of which so many samples are taken, where it takes long.
+    fn within(&mut self, samples: usize, observer: &mut dyn Observer) {
+        if self.told.elapsed() >= LONG {
+            self.tell(samples, observer);
+        }
+    }
+
+    fn tell(&mut self, samples: usize, observer: &mut dyn Observer) {
+        self.told = Instant::now();
+        let series = u32::try_from(self.taken.len()).unwrap_or(u32::MAX).max(1);
+        let part = u32::try_from(samples).unwrap_or(u32::MAX);
+        let taken = u64::from(self.count) * u64::from(series) + u64::from(part);
+        let (done, left) = self.budget.progress(self.start.elapsed(), taken, series);
+        observer.tell(Told::Progress { done, left });
+    }
+}
+
+/// A sample that takes longer is told of within its round.
+const LONG: Duration = Duration::from_secs(1);
+
 impl Budget {
+    /// The part of one that is done, and the time left, when so many samples of all series took so long: until the time
+    /// is over, yet with the least number of rounds and at most the greatest, each as long as those before.
+    fn progress(&self, spent: Duration, samples: u64, series: u32) -> (f64, Duration) {
+        let rounds = |count: u32| {
+            let left = (u64::from(count) * u64::from(series)).saturating_sub(samples);
+            spent.as_secs_f64() * left as f64 / samples.max(1) as f64
+        };
+        let time = self.time.saturating_sub(spent).as_secs_f64();
+        let left = time.max(rounds(self.least)).min(rounds(self.most));
+        let done = spent.as_secs_f64() / (spent.as_secs_f64() + left).max(1e-9);
+        (done.min(1.0), Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX))
+    }
+
     /// Whether a series that was begun so long ago has enough samples.
     #[must_use]
     pub fn is_enough(&self, samples: &[f64], spent: Duration) -> bool {
@@ -251,6 +288,22 @@ mod tests {
     fn time_ends_what_is_not_tight_but_the_least_is_taken() {
         let over = Budget { time: Duration::ZERO, ..BUDGET };
         assert_eq!(taken(&over, |n| f64::from(n % 7) * 50.0), 5);
+    }
+
+    #[test]
+    fn what_is_left_is_the_time_but_the_least_number_of_rounds_and_at_most_the_greatest() {
+        let budget = Budget { time: Duration::from_secs(10), least: 5, most: 40, ..BUDGET };
+        for (spent, samples, done, left) in [
+            (4, 30, 0.4, 6),
+            // Two series: one round and a half took 30 s, and five are needed.
+            (30, 3, 0.3, 70),
+            (9, 78, 0.975, 0),
+            (10, 20, 1.0, 0),
+        ] {
+            let told = budget.progress(Duration::from_secs(spent), samples, 2);
+            assert!((told.0 - done).abs() < 1e-3, "{told:?}");
+            assert_eq!(told.1.as_secs(), left, "{told:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::report::{self, Local};
 use super::run::{Task, stored};
-use super::spec_file::{parse_text, refused};
+use super::spec_file::{parse_text, refused_parameters};
 use crate::cli::{self, Format};
 use crate::error::Error;
 use crate::local::{Listener, Program};
@@ -20,9 +20,6 @@ use lunlab_bench::workload::{Kind, Run, Workload};
 use lunlab_protocol::event::Event;
 use std::fmt::Write;
 use std::time::{Instant, SystemTime};
-
-/// What a spec of a command line is called in faults.
-const NAME: &str = "command line";
 
 pub(super) fn run(command: cli::Bench, started: Instant) -> Result<u8, Error> {
     if command.workloads.is_empty() {
@@ -147,7 +144,7 @@ fn toml_value(value: &str) -> String {
 
 /// Runs them on the host itself, and keeps a result as a run does.
 fn local(command: &cli::Bench, text: &str, started: Instant) -> Result<u8, Error> {
-    let (spec, copy) = parse_text(text).map_err(|faults| refused(NAME, &faults))?;
+    let (spec, copy) = parse_text(text).map_err(|faults| refused_parameters(&faults))?;
     let program = Program::new()?;
     let interrupts = Interrupts::take()?;
     let began = SystemTime::now();
@@ -303,6 +300,33 @@ mod tests {
         let pairs = [("bugdet".to_owned(), "1s".to_owned())];
         let error = spec_of(&[find("hash").unwrap()], &pairs).unwrap_err();
         assert_eq!(hint(error), "did you mean \"budget\"?");
+    }
+
+    #[test]
+    fn values_are_refused_by_their_names_with_a_way_out() {
+        let workloads = [find("hash").unwrap(), find("sighash").unwrap(), find("txid48").unwrap()];
+        for (key, value, told) in [
+            (
+                "size",
+                "0",
+                "-p size: 0 is out of range, 4 to 64M is allowed\n  hint: such as size = \"4\"",
+            ),
+            ("size", "32,1K,32", "-p size: 32 is there twice\n  hint: name each once"),
+            (
+                "case",
+                "x",
+                "-p case: \"x\" is unknown, one of mega, worst-1mb, worst-8mb is needed\n  hint: such as case = \"mega\"",
+            ),
+            (
+                "count",
+                "often",
+                "-p count: \"often\" is a string, true or false is needed\n  hint: such as count = true",
+            ),
+        ] {
+            let text = spec_of(&workloads, &[(key.to_owned(), value.to_owned())]).unwrap();
+            let error = refused_parameters(&parse_text(&text).unwrap_err());
+            assert_eq!(error.to_string(), told);
+        }
     }
 
     #[test]

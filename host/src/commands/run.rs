@@ -4,7 +4,7 @@ use crate::accelerator::Accelerator;
 use crate::cache::Cache;
 use crate::cli::{self, Format, Kernel as KernelArgs, Machine as MachineArgs, Running};
 use crate::commands::report;
-use crate::commands::spec_file::{load_spec, parse_text, refused};
+use crate::commands::spec_file::{load_spec, parse_text, refused_parameters};
 use crate::error::{Category, Error};
 use crate::kernel::features::{CONFIGFS, FILEIO, TARGET};
 use crate::output::{self, Phases, Verbosity};
@@ -159,7 +159,7 @@ impl Task {
     /// The spec with what the command line puts over it, and a copy of its text.
     pub(super) fn load(&self) -> Result<(Spec, String), Error> {
         let (mut spec, text) = match &self.text {
-            Some(text) => parse_text(text).map_err(|faults| refused("command line", &faults))?,
+            Some(text) => parse_text(text).map_err(|faults| refused_parameters(&faults))?,
             None => load_spec(self.spec.as_deref())?,
         };
         override_spec(&mut spec, &self.machine, &self.running)?;

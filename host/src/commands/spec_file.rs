@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::escape;
-use crate::spec::{Base, DEFAULT_SPEC, Fault, Faults, KeyPath, Position, Spec};
+use crate::spec::{Base, DEFAULT_SPEC, Fault, Faults, KeyPath, Position, Segment, Spec};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -60,6 +60,24 @@ pub(super) fn parse_text(text: &str) -> Result<(Spec, String), Faults> {
 /// The error of a spec with faults.
 pub(super) fn refused(name: &str, faults: &Faults) -> Error {
     Error::usage(faults.render(name).trim_end().to_owned())
+}
+
+/// The error of parameters on the command line, which have no lines; one that several workloads refuse is told once.
+pub(super) fn refused_parameters(faults: &Faults) -> Error {
+    let mut told = Vec::new();
+    for fault in &faults.0 {
+        let key = fault.key.segments().iter().rev().find_map(|segment| match segment {
+            Segment::Key(key) => Some(key.as_str()),
+            Segment::Index(_) => None,
+        });
+        let hint = fault.hint.iter().map(|hint| format!("\n  hint: {hint}"));
+        let line = format!("-p {}: {}", key.unwrap_or_default(), fault.message);
+        let line = line + &hint.collect::<String>();
+        if !told.contains(&line) {
+            told.push(line);
+        }
+    }
+    Error::usage(told.join("\n"))
 }
 
 /// What the user calls a spec: its path, or that it is standard input.

@@ -113,7 +113,7 @@ fn problem(benchmark: &Benchmark, reference: &Option<String>) -> Option<String> 
     if let Some(ratio) = benchmark.conditions.clock_ratio
         && !((1.0 - CLOCK_OFF)..=(1.0 + CLOCK_OFF)).contains(&ratio)
     {
-        return Some(format!("the guest's clock went {ratio:.3} times as fast as the host's"));
+        return Some(format!("the guest's clock went {ratio:.2} times as fast as the host's"));
     }
     if quantities(benchmark).is_empty() {
         return Some("it has no samples".to_owned());

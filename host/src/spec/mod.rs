@@ -108,7 +108,10 @@ fn add_example(fault: &mut Fault) {
         let mut around = std::iter::successors(Some(name.as_str()), |name| {
             name.rsplit_once('.').map(|(table, _)| table)
         });
-        let example = around.find_map(sections::examples::example_of);
+        let example = around.find_map(|name| {
+            let general = sections::examples::example_of(name).map(str::to_owned);
+            general.or_else(|| workload::example_of(name.strip_prefix("benchmark.")?))
+        });
         let word = if fault.message.starts_with("missing") { "add" } else { "such as" };
         fault.hint = example.map(|example| format!("{word} {example}"));
     }

@@ -151,6 +151,20 @@ pub(super) fn default_of(parameter: &Parameter) -> String {
     texts.collect::<Vec<_>>().join(",")
 }
 
+/// What a parameter of any declared workload looks like in a spec.
+pub(super) fn example_of(key: &str) -> Option<String> {
+    let mut parameters = WORKLOADS.iter().flat_map(Workload::all_parameters);
+    let parameter = parameters.find(|parameter| parameter.name == key)?;
+    let default = parameter.default.split(',').next().filter(|text| !text.is_empty());
+    let value = match parameter.kind {
+        Kind::Number { least, .. } => default.map_or_else(|| least.to_string(), str::to_owned),
+        Kind::Flag => "true".to_owned(),
+        Kind::Word(words) => format!("{:?}", default.or_else(|| words.first().copied())?),
+        _ => format!("{:?}", default?),
+    };
+    Some(format!("{key} = {value}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -51,7 +51,16 @@ fn read_all(
     }
     let mut values = Vec::new();
     for table in section.sweep(&[parameter.name], SWEEP, reader) {
-        values.push(read_one(&section.over(&table), parameter, base, reader)?);
+        let value = read_one(&section.over(&table), parameter, base, reader)?;
+        if values.contains(&value) {
+            // What has one name would be one series.
+            let message = format!("{value} is there twice");
+            let hint = Some("name each once".to_owned());
+            let (span, key) = (section.span_of(parameter.name), section.path.key(parameter.name));
+            reader.fault_with_hint(span, key, message, hint);
+            return None;
+        }
+        values.push(value);
     }
     Some(values.join(","))
 }
