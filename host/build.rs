@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    // Results of what the host's own initiator measures say how it was compiled.
+    let level = env::var("OPT_LEVEL").unwrap_or_else(|_| "unknown".to_owned());
+    println!("cargo:rustc-env=LUNLAB_OPT_LEVEL={level}");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets no OUT_DIR")?);
     embed(&out, "LUNLAB_AGENT", "agent")?;
     embed(&out, "LUNLAB_WORKLOADS", "workloads")?;

@@ -26,11 +26,13 @@
 pub mod blocks;
 pub mod calibration;
 pub mod channel;
+pub mod compiled;
 pub mod digest;
 pub mod fio;
 pub mod hash;
 pub mod htlc;
 pub mod iblt;
+pub mod machine;
 pub mod pattern;
 pub mod relay;
 pub mod sampling;

@@ -4,7 +4,6 @@
 //! along, and the very same code is measured on both sides. `lunlab-workloads NUMBER NAME
 //! [KEY=VALUE]…` tells what it measures in events on standard output.
 
-pub mod compiled;
 pub mod counters;
 mod direct;
 pub mod driver;
@@ -13,8 +12,8 @@ pub mod reporter;
 mod ring;
 
 use driver::Driver;
-use lunlab_bench::WORKLOADS;
 use lunlab_bench::workload::{Run, Stopped, Values};
+use lunlab_bench::{WORKLOADS, compiled};
 use reporter::Reporter;
 
 /// Runs the workload of that name.
@@ -36,7 +35,7 @@ pub fn run(name: &str, values: &Values, reporter: &mut Reporter<'_>) -> Result<(
 /// # Errors
 /// Why it came to no end.
 pub fn measure(run: Driver, values: &Values, reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
-    reporter.finding("compiled", &compiled::words());
+    reporter.finding("compiled", &compiled::words(env!("LUNLAB_OPT_LEVEL")));
     reporter.gauges(false);
     let outcome = run(values, reporter);
     reporter.gauges(true);

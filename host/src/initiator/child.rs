@@ -10,7 +10,7 @@ use super::ffi::{LIBRARY_NAMES, Library};
 use super::job::{Failure, FailureKind, Job, Report, millis, read_message, to_line};
 use super::link::Link;
 use super::parent::Loaded;
-use super::{check, randread};
+use super::{check, randread, storage};
 
 /// Exit code where the host lacks something.
 const ENVIRONMENT: u8 = 3;
@@ -73,6 +73,7 @@ fn run(
         Job::Randread(randread) => {
             randread::run(library, randread, reporter).map(|link| *session = link)
         }
+        Job::Storage(job) => storage::run(library, job, reporter).map(|link| *session = link),
         Job::LogOut => Ok(()),
     });
     match result {

@@ -1,5 +1,6 @@
 //! What the two sides say: one [`Job`] or [`Report`] per line, as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::net::SocketAddr;
@@ -24,6 +25,8 @@ pub enum Job {
     Check(Check),
     /// Verified random reads at a queue depth.
     Randread(Randread),
+    /// The workload `storage`.
+    Storage(Storage),
     /// Nothing: what the job before let stay ends.
     LogOut,
 }
@@ -34,6 +37,7 @@ impl Job {
         let (target, discovery) = match self {
             Self::Check(check) => (check.target.chap.as_ref(), check.discovery_chap.as_ref()),
             Self::Randread(randread) => (randread.target.chap.as_ref(), None),
+            Self::Storage(storage) => (storage.target.chap.as_ref(), None),
             Self::LogOut => (None, None),
         };
         let all = target.into_iter().chain(discovery);
@@ -118,6 +122,24 @@ pub struct Randread {
     /// Seed of the addresses and of the stamps; drawn when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// Whether the session stays until the next job, for the target's side of it to be looked at.
+    #[serde(default)]
+    pub stay: bool,
+    /// How long each phase may take.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// The workload `storage`, with the parameters it has in a guest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Storage {
+    /// Where the target is.
+    pub target: Endpoint,
+    /// The LUN to use; it is written to where the parameters have it so.
+    pub lun: u16,
+    /// The parameters of `lunlab_bench::storage`, as texts: bytes, milliseconds, words.
+    pub values: BTreeMap<String, String>,
     /// Whether the session stays until the next job, for the target's side of it to be looked at.
     #[serde(default)]
     pub stay: bool,
@@ -397,6 +419,8 @@ pub enum Report {
     },
     /// A benchmark is through.
     Measured(Measured),
+    /// A workload that also runs in guests tells what it would tell there.
+    Told(Telling),
     /// The job ended well.
     Done {
         /// When.
@@ -404,6 +428,53 @@ pub enum Report {
     },
     /// The job ended here.
     Failed(Failure),
+}
+
+/// What a workload tells; `lunlab_protocol::event::Event` has the same from a guest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "told", rename_all = "snake_case")]
+pub enum Telling {
+    /// A number.
+    Sample {
+        /// What was measured.
+        series: String,
+        /// Its unit.
+        unit: String,
+        /// The number.
+        value: f64,
+    },
+    /// Something that is no sample.
+    Finding {
+        /// What it is.
+        name: String,
+        /// What was found.
+        text: String,
+    },
+    /// Requests whose latency lay in one bucket of a histogram.
+    Bucket {
+        /// Which requests.
+        series: String,
+        /// The bucket's upper end in nanoseconds.
+        up_to_ns: u64,
+        /// How many requests.
+        count: u64,
+    },
+    /// What the machine was like.
+    Gauge {
+        /// What of it.
+        name: String,
+        /// Whether it was read after the workload, or else before it.
+        after: bool,
+        /// What it was.
+        value: f64,
+    },
+    /// How far it is.
+    Progress {
+        /// Of a thousand.
+        permille: u32,
+        /// What is left, in milliseconds.
+        left_ms: u64,
+    },
 }
 
 /// Result of a [`Randread`].

@@ -58,6 +58,8 @@ pub(super) trait Work {
     fn next(&mut self, buffer: &mut [u8]) -> Option<Issue>;
     /// Takes a result; an error ends the work.
     fn finished(&mut self, finished: &Finished<'_>) -> Result<(), Failure>;
+    /// All that had ended at that moment was taken.
+    fn looked(&mut self, _now: Instant) {}
 }
 
 /// When to stop waiting, and what for.
@@ -304,6 +306,7 @@ impl Link {
                     idle.push(finish(completion, &wait, work)?);
                 }
             }
+            work.looked(Instant::now());
             self.still_there(&wait)?;
         }
     }

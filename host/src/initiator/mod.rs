@@ -26,6 +26,10 @@
 //! {"report":"logged_in",…} {"report":"capacity",…} {"report":"stamped",…}
 //! {"report":"sample","index":0,"iops":4312.0} …
 //! {"report":"measured","iops":4300.2,"latency":{"p50_us":…},"samples":[…],…}
+//! {"job":"storage","target":{…},"lun":0,"values":{"access":"random","read_percent":"70",…}}
+//! {"report":"logged_in",…} {"report":"capacity",…}
+//! {"report":"told","told":"sample","series":"iops","unit":"1/s","value":4312.0} …
+//! {"report":"told","told":"bucket","series":"read","up_to_ns":210047,"count":12} …
 //! {"report":"failed","kind":"login","attempted":"log in to iqn.… at 127.0.0.1:3260",
 //!  "cause":"service unavailable (login status 0x0301)","login_status":769,"hint":"…"}
 //! ```
@@ -36,7 +40,7 @@
 //! A session that is to `stay` after its reads, for the target's side of it to be looked at, ends with
 //! the next job; `{"job":"log_out"}` does nothing else.
 //!
-//! Optional keys, their defaults and units are with the fields of [`Check`], [`Randread`] and [`Limits`].
+//! Optional keys, their defaults and units are with the fields of [`Check`], [`Randread`], [`Storage`] and [`Limits`].
 //! (Wrapped here; a line is a line.)
 
 mod access;
@@ -53,10 +57,12 @@ mod random;
 mod randread;
 mod scsi;
 pub mod stamp;
+mod storage;
+mod teller;
 
 pub use access::{Chap, Digest, Mutual, Secret};
 pub use job::{
     Check, Contents, DEFAULT_NAME, Endpoint, ExpectedLun, Failure, FailureKind, Job, Latency,
-    Limits, LineError, MAX_LINE, Measured, Randread, Report, Uncompared,
+    Limits, LineError, MAX_LINE, Measured, Randread, Report, Storage, Telling, Uncompared,
 };
 pub use parent::{Initiator, InitiatorError, Loaded, Received};

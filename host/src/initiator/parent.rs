@@ -234,6 +234,7 @@ fn name_of(job: &Job) -> &'static str {
     match job {
         Job::Check(_) => "the check of the target",
         Job::Randread(_) => "the random reads",
+        Job::Storage(_) => "the workload storage",
         Job::LogOut => "the logout",
     }
 }

@@ -32,9 +32,7 @@ pub struct Readings {
 impl Readings {
     /// Takes a reading, heard of at `at`.
     pub fn take(&mut self, name: &str, after: bool, value: f64, at: Instant) {
-        if name == CLOCK {
-            self.heard[usize::from(after)] = Some(at);
-        }
+        self.heard[usize::from(after)] = Some(at);
         let found = self.gauges.iter().position(|gauge| gauge.name == name);
         let index = found.unwrap_or(self.gauges.len());
         if index == MANY || !value.is_finite() {
@@ -61,7 +59,7 @@ impl Readings {
             let (before, after) = both(&self.gauges, CLOCK)?;
             Some((after - before) / host_ms)
         });
-        let noisy = reasons(&self.gauges, clock_ratio);
+        let noisy = reasons(&self.gauges, clock_ratio, host_ms);
         Conditions { gauges: self.gauges, clock_ratio, noisy }
     }
 }
@@ -72,7 +70,7 @@ fn both(gauges: &[Gauge], name: &str) -> Option<(f64, f64)> {
 }
 
 /// Why the numbers are not to be relied on.
-fn reasons(gauges: &[Gauge], clock_ratio: Option<f64>) -> Vec<String> {
+fn reasons(gauges: &[Gauge], clock_ratio: Option<f64>, host_ms: Option<f64>) -> Vec<String> {
     let mut reasons = Vec::new();
     if let Some((before, after)) =
         both(gauges, "calibration_ns").filter(|(before, _)| *before > 0.0)
@@ -82,7 +80,8 @@ fn reasons(gauges: &[Gauge], clock_ratio: Option<f64>) -> Vec<String> {
         reasons.push(format!("the same loop took {percent:+.0} % after it"));
     }
     let clock = both(gauges, CLOCK).map(|(before, after)| after - before);
-    if let (Some((before, after)), Some(elapsed)) = (both(gauges, "steal_ms"), clock)
+    // What the host measures itself has no other clock.
+    if let (Some((before, after)), Some(elapsed)) = (both(gauges, "steal_ms"), clock.or(host_ms))
         && elapsed > 0.0
         && (after - before) / elapsed > STEAL
     {
@@ -127,6 +126,7 @@ mod tests {
             ([("calibration_ns", 100.0, 110.0), (CLOCK, 0.0, 1000.0)], "took +10 % after it"),
             ([("calibration_ns", 100.0, 90.0), (CLOCK, 0.0, 1000.0)], "took -10 % after it"),
             ([("steal_ms", 10.0, 60.0), (CLOCK, 0.0, 1000.0)], "5 % of a processor's time"),
+            ([("steal_ms", 10.0, 60.0), ("mhz", 1.0, 1.0)], "5 % of a processor's time"),
             ([("mhz", 1.0, 1.0), (CLOCK, 0.0, 4500.0)], "4.50 times as fast as the host's"),
         ] {
             let noisy = concluded(1000, &gauges).noisy;

@@ -2,12 +2,12 @@
 
 use crate::initiator::{
     self, Check, Contents, DEFAULT_NAME, Digest, Endpoint, ExpectedLun, Limits, Mutual, Randread,
-    Secret,
+    Secret, Storage,
 };
 use crate::portal::PortalAddress;
 use crate::spec::{
-    AccessState, Acl, Benchmark, Chap, DemoMode, DiskContent, IscsiDigest, IscsiRandread, SeenLun,
-    Spec, StorageObject, Target, Tpg,
+    Acl, Benchmark, Chap, DemoMode, IscsiDigest, IscsiRandread, Login, Measured, SeenLun, Spec,
+    StorageObject, Target, Tpg,
 };
 use crate::target::Provisioning;
 
@@ -91,29 +91,15 @@ fn expected_lun(spec: &Spec, seen: &SeenLun<'_>) -> ExpectedLun {
     ExpectedLun {
         read_only: !seen.writable,
         contents: contents(spec, object),
-        ready: is_ready(object, seen.lun.alua_group.as_deref()),
+        ready: seen.is_ready(),
         serial: object.serial.clone(),
         ..ExpectedLun::new(u16::from(seen.number), object.size)
     }
 }
 
-/// Whether a LUN in this ALUA group takes more than a few commands (SPC-4 5.15.2.4).
-fn is_ready(object: &StorageObject, group: Option<&str>) -> bool {
-    let group = object.alua_groups.iter().find(|each| Some(each.name.as_str()) == group);
-    group.is_none_or(|group| match group.access_state {
-        AccessState::ActiveOptimized
-        | AccessState::ActiveNonoptimized
-        | AccessState::LbaDependent => true,
-        AccessState::Standby | AccessState::Unavailable | AccessState::Offline => false,
-    })
-}
-
 /// What may be done with what a storage object holds: an image file of the user's is not ours to overwrite.
 fn contents(spec: &Spec, object: &StorageObject) -> Contents {
-    let kept = spec
-        .disk_of(object)
-        .is_some_and(|disk| matches!(disk.content, DiskContent::Image { snapshot: false, .. }));
-    match (object.stores_data(), kept) {
+    match (object.stores_data(), spec.keeps_contents(object)) {
         (false, _) => Contents::Nothing,
         (true, true) => Contents::Kept,
         (true, false) => Contents::Disposable,
@@ -123,10 +109,12 @@ fn contents(spec: &Spec, object: &StorageObject) -> Contents {
 /// The most that any job asks of the library that our initiator loads: digests of data.
 #[must_use]
 pub fn data_digest(spec: &Spec) -> Digest {
-    let wanted = spec.benchmarks.iter().any(|benchmark| {
-        matches!(benchmark, Benchmark::IscsiRandread(asked) if asked.data_digest == IscsiDigest::Crc32c)
-    });
-    if wanted { Digest::Crc32c } else { Digest::Any }
+    let mut logins = spec.benchmarks.iter().filter_map(Benchmark::login);
+    if logins.any(|login| login.data_digest == IscsiDigest::Crc32c) {
+        Digest::Crc32c
+    } else {
+        Digest::Any
+    }
 }
 
 /// The job of a random read; `None` without a LUN for it.
@@ -136,17 +124,9 @@ pub fn randread(
     provisioning: &Provisioning,
     asked: &IscsiRandread,
 ) -> Option<Randread> {
-    let session = spec.session_of(asked)?;
-    let seen = spec.lun_of(asked)?;
-    let nth = session.tpg.portals.iter().position(|portal| *portal == session.portal)?;
-    let address = provisioning.address(spec, &session.target.wwn, session.tpg.tag, nth)?;
-    let mut endpoint = Endpoint::new(address.host, &session.target.wwn);
-    session.initiator.clone_into(&mut endpoint.initiator);
-    endpoint.chap = session.chap.map(chap);
-    endpoint.header_digest = digest(asked.header_digest);
-    endpoint.data_digest = digest(asked.data_digest);
+    let (target, seen) = endpoint(spec, provisioning, &asked.login)?;
     Some(Randread {
-        target: endpoint,
+        target,
         lun: u16::from(seen.number),
         contents: match contents(spec, seen.storage_object) {
             Contents::Disposable if !seen.writable => Contents::Kept,
@@ -163,6 +143,38 @@ pub fn randread(
         stay: true,
         limits: Limits::default(),
     })
+}
+
+/// The job of a workload that goes over iSCSI; `None` without a LUN for it.
+#[must_use]
+pub fn storage(spec: &Spec, provisioning: &Provisioning, asked: &Measured) -> Option<Storage> {
+    let login = spec.login_of(asked);
+    let (target, seen) = endpoint(spec, provisioning, &login)?;
+    Some(Storage {
+        target,
+        lun: u16::from(seen.number),
+        values: asked.values.iter().cloned().collect(),
+        stay: true,
+        limits: Limits::default(),
+    })
+}
+
+/// Where a login goes, with what credentials, and the LUN it is for.
+fn endpoint<'a>(
+    spec: &'a Spec,
+    provisioning: &Provisioning,
+    login: &'a Login,
+) -> Option<(Endpoint, SeenLun<'a>)> {
+    let session = spec.session_of(login)?;
+    let seen = spec.lun_of(login)?;
+    let nth = session.tpg.portals.iter().position(|portal| *portal == session.portal)?;
+    let address = provisioning.address(spec, &session.target.wwn, session.tpg.tag, nth)?;
+    let mut endpoint = Endpoint::new(address.host, &session.target.wwn);
+    session.initiator.clone_into(&mut endpoint.initiator);
+    endpoint.chap = session.chap.map(chap);
+    endpoint.header_digest = digest(login.header_digest);
+    endpoint.data_digest = digest(login.data_digest);
+    Some((endpoint, seen))
 }
 
 fn digest(asked: IscsiDigest) -> Digest {

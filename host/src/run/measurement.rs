@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub(super) fn unmeasured(spec: &Spec, asked: &Asked) -> Benchmark {
     let mut parameters = BTreeMap::new();
     if let Asked::IscsiRandread(asked) = asked {
-        let lun = spec.lun_of(asked).map(|seen| seen.number);
+        let lun = spec.lun_of(&asked.login).map(|seen| seen.number);
         parameters.insert("block_size".to_owned(), asked.block_size.into());
         parameters.insert("queue_depth".to_owned(), asked.queue_depth.into());
         parameters.insert("seconds".to_owned(), asked.seconds.into());

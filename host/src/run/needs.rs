@@ -25,7 +25,11 @@ use std::path::{Path, PathBuf};
 /// Environment, when this lunlab was built without them.
 pub fn programs(spec: &Spec) -> Result<Vec<Program>, Error> {
     let needed = spec.benchmarks.iter().any(|each| match each {
-        Benchmark::Measured(asked) => !is_of_the_agent(asked.workload, |key| asked.value(key)),
+        Benchmark::Measured(asked) => {
+            let elsewhere =
+                asked.is_over_iscsi() || is_of_the_agent(asked.workload, |key| asked.value(key));
+            !elsewhere
+        }
         Benchmark::IscsiRandread(_) | Benchmark::HostCommand(_) => false,
     });
     if !needed {

@@ -29,7 +29,7 @@ pub enum Benchmark {
     IscsiRandread(IscsiRandread),
     /// A command on the host while the target is up.
     HostCommand(HostCommand),
-    /// A workload that is declared in `lunlab-bench`, in the guest.
+    /// A workload that is declared in `lunlab-bench`, in the guest or over iSCSI.
     Measured(Measured),
 }
 
@@ -44,6 +44,17 @@ impl Benchmark {
             Self::IscsiRandread(_) => WORKLOADS[0],
             Self::HostCommand(_) => WORKLOADS[1],
             Self::Measured(asked) => asked.workload,
+        }
+    }
+
+    /// Where lunlab's own initiator logs in for it; nothing where something else runs it. For a
+    /// workload that names a storage object, `Spec::login_of` says what is left open here.
+    #[must_use]
+    pub fn login(&self) -> Option<&Login> {
+        match self {
+            Self::IscsiRandread(asked) => Some(&asked.login),
+            Self::Measured(asked) => asked.is_over_iscsi().then_some(&asked.login),
+            Self::HostCommand(_) => None,
         }
     }
 
@@ -70,6 +81,15 @@ pub struct IscsiRandread {
     /// How many bytes from the LUN's start are read; `Spec::region_bytes` says what it is when
     /// this is nothing.
     pub region: Option<u64>,
+    /// Where it logs in, and which LUN it reads.
+    pub login: Login,
+    /// What the results must satisfy.
+    pub checks: Vec<Check>,
+}
+
+/// Where an initiator of ours logs in, as whom, and which LUN it uses there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Login {
     /// Which LUN, by the number the initiator sees; the lowest when this is nothing.
     pub lun: Option<u8>,
     /// The target's name; the first of iSCSI when this is nothing.
@@ -86,14 +106,13 @@ pub struct IscsiRandread {
     pub header_digest: IscsiDigest,
     /// Whether data carries a checksum.
     pub data_digest: IscsiDigest,
-    /// What the results must satisfy.
-    pub checks: Vec<Check>,
 }
 
 /// A checksum of iSCSI's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IscsiDigest {
     /// There is none.
+    #[default]
     None,
     /// CRC-32C.
     Crc32c,
@@ -101,16 +120,18 @@ pub enum IscsiDigest {
 
 words!(IscsiDigest, 2: "none" => None, "crc32c" => Crc32c);
 
-/// How the guest gets at a storage object's data.
+/// How a workload gets at a storage object's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
     /// Through a loopback target, as SCSI.
     Loopback,
     /// Through the file or device under it, past LIO.
     Backing,
+    /// From the host, through a target of iSCSI.
+    Iscsi,
 }
 
-words!(Via, 2: "loopback" => Loopback, "backing" => Backing);
+words!(Via, 3: "loopback" => Loopback, "backing" => Backing, "iscsi" => Iscsi);
 
 /// Parameters of `host-command`.
 #[derive(Clone, Debug, PartialEq, Eq)]

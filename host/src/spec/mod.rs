@@ -31,8 +31,8 @@ use std::time::Duration;
 pub use crate::accelerator::AcceleratorChoice;
 pub use crate::transport::choice::TransportChoice;
 pub use benchmark::{
-    BLOCK_SIZES, Benchmark, HostCommand, IscsiDigest, IscsiRandread, QUEUE_DEPTHS, SECONDS, Via,
-    WORKLOADS,
+    BLOCK_SIZES, Benchmark, HostCommand, IscsiDigest, IscsiRandread, Login, QUEUE_DEPTHS, SECONDS,
+    Via, WORKLOADS,
 };
 pub use check::{
     Check, CheckError, Comparison, Dimension, ISCSI_RANDREAD_METRICS, Metric, Outcome, format_value,
@@ -215,12 +215,17 @@ impl Spec {
         let of_tpgs = tpgs.flat_map(|tpg| {
             tpg.chap.iter().chain(tpg.acls.iter().filter_map(|acl| acl.chap.as_ref()))
         });
-        let of_benchmarks = self.benchmarks.iter().filter_map(|benchmark| match benchmark {
-            Benchmark::IscsiRandread(asked) => asked.chap.as_ref(),
-            _ => None,
-        });
+        let logins = self.benchmarks.iter().filter_map(Benchmark::login);
+        let of_benchmarks = logins.filter_map(|login| login.chap.as_ref());
         let all = self.discovery.chap.iter().chain(of_tpgs).chain(of_benchmarks);
         all.flat_map(Chap::secrets).collect()
+    }
+
+    /// Whether what a storage object holds is the user's: an image file that writes would reach.
+    #[must_use]
+    pub fn keeps_contents(&self, object: &StorageObject) -> bool {
+        let disk = self.disk_of(object);
+        disk.is_some_and(|disk| matches!(disk.content, DiskContent::Image { snapshot: false, .. }))
     }
 
     /// Whether nobody can write to a storage object.

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use lunlab_bench::WORKLOADS;
+use lunlab_bench::storage::OVER_ISCSI;
 use lunlab_bench::unit;
 use lunlab_bench::workload::{Kind, Parameter, Run, Workload};
 
-use super::benchmark::Via;
+use super::benchmark::{IscsiDigest, Login, Via};
 use super::check::{Check, Dimension, Metric};
 use super::quantity::{parse_duration, parse_size};
+use super::sections::keys::LOGIN;
 
 /// One benchmark of a declared workload.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +20,8 @@ pub struct Measured {
     pub workload: &'static str,
     /// A value for every parameter: sizes in bytes, times in milliseconds, lists with commas.
     pub values: Vec<(String, String)>,
+    /// Where it logs in when it goes over iSCSI.
+    pub login: Login,
     /// What its results must satisfy.
     pub checks: Vec<Check>,
 }
@@ -36,7 +40,14 @@ impl Measured {
             let number = value.parse::<u64>().map(serde_json::Value::from);
             (key.clone(), number.unwrap_or_else(|_| value.clone().into()))
         };
-        self.values.iter().map(shown).collect()
+        let login = self.is_over_iscsi().then(|| self.login.shown()).into_iter().flatten();
+        self.values.iter().map(shown).chain(login).collect()
+    }
+
+    /// Whether lunlab's own initiator runs it, from the host.
+    #[must_use]
+    pub fn is_over_iscsi(&self) -> bool {
+        self.value("via") == OVER_ISCSI
     }
 
     /// The storage object it uses, by which way, from which byte and how many of them.
@@ -85,7 +96,24 @@ impl Measured {
     }
 }
 
-/// How a benchmark gets at a storage object in the guest.
+impl Login {
+    /// What was asked for, as results have it; nothing of secrets.
+    pub(super) fn shown(&self) -> impl Iterator<Item = (String, serde_json::Value)> {
+        let digest = |digest: IscsiDigest| (digest != IscsiDigest::None).then(|| digest.name());
+        let shown = [
+            ("target", self.target.as_deref().map(Into::into)),
+            ("tpg", self.tpg.map(Into::into)),
+            ("portal", self.portal.map(|portal| portal.to_string().into())),
+            ("initiator", self.initiator.as_deref().map(Into::into)),
+            ("lun", self.lun.map(Into::into)),
+            ("header_digest", digest(self.header_digest).map(Into::into)),
+            ("data_digest", digest(self.data_digest).map(Into::into)),
+        ];
+        shown.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)))
+    }
+}
+
+/// How a benchmark gets at a storage object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access<'a> {
     /// Its name.
@@ -117,6 +145,7 @@ fn known(workload: &'static Workload) -> Known {
         let dimension = if is_time { Dimension::Time } else { Dimension::Number };
         Metric { name, dimension }
     };
+    let logs_in = logs_in(workload);
     Known {
         workload,
         // Without samples there is nothing to check.
@@ -124,9 +153,16 @@ fn known(workload: &'static Workload) -> Known {
             .into_iter()
             .take(if workload.series.is_empty() { 1 } else { 2 })
             .chain(own)
+            .chain(logs_in.then_some(LOGIN).into_iter().flatten().copied())
             .collect(),
         metrics: workload.series.iter().map(metric).collect(),
     }
+}
+
+/// Whether a workload can go over iSCSI.
+pub(super) fn logs_in(workload: &Workload) -> bool {
+    let over_iscsi = |parameter: &Parameter| matches!(parameter.kind, Kind::Word(words) if words.contains(&OVER_ISCSI));
+    workload.parameters.iter().any(over_iscsi)
 }
 
 /// The declared workload of that name.

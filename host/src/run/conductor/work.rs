@@ -1,12 +1,13 @@
 //! What a run does once its target is ready: checks, then benchmarks, one after the other.
 
 use super::{Across, Action, Ask, Conductor, HostCommand, Orders, Stage, failure_words};
-use crate::initiator::{Job, Report};
+use crate::initiator::{Job, Report, Telling};
 use crate::run::jobs::{self, NamedCheck};
 use crate::run::statistics;
 use crate::spec::{Benchmark, Measured, Via};
 use crate::target::names;
 use lunlab_bench::workload::Run;
+use lunlab_protocol::event::Event;
 use lunlab_protocol::request::Provocation;
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -161,6 +162,11 @@ impl Conductor {
                 let words = format!("running {}", asked.command.join(" "));
                 vec![Action::Say(words), Action::Command(command)]
             }
+            Benchmark::Measured(asked) if asked.is_over_iscsi() => {
+                let (spec, provisioning) = (&self.orders.spec, &self.orders.provisioning);
+                let job = jobs::storage(spec, provisioning, asked);
+                self.start_job(job.map(Job::Storage), &words, at)
+            }
             Benchmark::Measured(asked) => {
                 let number = u32::try_from(n).unwrap_or(u32::MAX);
                 if matches!(asked.run(), Some(Run::Across)) {
@@ -177,7 +183,8 @@ impl Conductor {
 
     /// A workload's values, with the guest's paths of files, and where it finds the storage object among them.
     fn guest_parameters(&self, n: usize, asked: &Measured) -> Vec<(String, String)> {
-        let path = asked.access().map(|access| self.path_of(access.storage_object, access.via));
+        let path =
+            asked.access().and_then(|access| self.path_of(access.storage_object, access.via));
         let path = path.map(|path| ("path".to_owned(), path));
         let files: Vec<&str> = asked.files().map(|(parameter, _)| parameter).collect();
         let own = asked.values.iter().map(|(key, value)| {
@@ -189,10 +196,11 @@ impl Conductor {
     }
 
     /// Where the guest finds the data of a storage object; the checked spec has it there.
-    fn path_of(&self, storage_object: &str, via: Via) -> String {
+    fn path_of(&self, storage_object: &str, via: Via) -> Option<String> {
         let object = self.orders.spec.storage_object(storage_object);
         let mut disks = self.orders.provisioning.disks.iter();
-        match via {
+        Some(match via {
+            Via::Iscsi => return None,
             Via::Loopback => {
                 let disk = disks.find(|disk| disk.storage_object == storage_object);
                 names::device_path(disk.map_or(storage_object, |disk| &disk.name))
@@ -201,7 +209,7 @@ impl Conductor {
                 names::device_path(storage_object)
             }
             Via::Backing => names::file_path(storage_object),
-        }
+        })
     }
 
     fn start_job(&mut self, job: Option<Job>, words: &str, at: Instant) -> Vec<Action> {
@@ -252,6 +260,10 @@ impl Conductor {
                 self.task_failed(&problem);
                 self.task_ended(at)
             }
+            Report::Told(telling) => match self.work.benchmark().map(u32::try_from) {
+                Some(Ok(number)) => self.event(&event_of(&telling, number), at),
+                _ => Vec::new(),
+            },
             other => {
                 self.record.report(self.work.benchmark(), &other, at);
                 Vec::new()
@@ -274,13 +286,13 @@ impl Conductor {
             Some(Task::Benchmark(n)) => {
                 let benchmark = self.orders.spec.benchmarks.get(*n);
                 let waited_for = matches!(self.work.side, Side::Running | Side::LoggingOut);
-                waited_for && matches!(benchmark, Some(Benchmark::IscsiRandread(_)))
+                waited_for && benchmark.is_some_and(|benchmark| benchmark.login().is_some())
             }
             Some(Task::Provoke(_)) | None => false,
         }
     }
 
-    /// Says how far a benchmark of the guest's is.
+    /// Says how far a benchmark is.
     pub(super) fn progress(&self, number: u32, permille: u32, left_ms: u64) -> Vec<Action> {
         let benchmark = usize::try_from(number).ok().filter(|n| self.work.runs(*n));
         let Some(asked) = benchmark.and_then(|n| self.orders.spec.benchmarks.get(n)) else {
@@ -323,6 +335,25 @@ impl Conductor {
             self.record.benchmark_failed(n, problem);
         }
         self.task_ended(at)
+    }
+}
+
+/// What a workload of the initiator's tells, as one in the guest would.
+fn event_of(telling: &Telling, benchmark: u32) -> Event<'_> {
+    match telling {
+        Telling::Sample { series, unit, value } => {
+            Event::Sample { benchmark, series, unit, value: *value }
+        }
+        Telling::Finding { name, text } => Event::Finding { benchmark, name, text },
+        Telling::Bucket { series, up_to_ns, count } => {
+            Event::LatencyBucket { benchmark, series, up_to_ns: *up_to_ns, count: *count }
+        }
+        Telling::Gauge { name, after, value } => {
+            Event::Gauge { benchmark, name, after: *after, value: *value }
+        }
+        Telling::Progress { permille, left_ms } => {
+            Event::Progress { benchmark, permille: *permille, left_ms: *left_ms }
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Checks, for specs that a strict target would show differently to each initiator.
 
-use super::{NamedCheck, checks, data_digest};
+use super::{NamedCheck, checks, data_digest, storage};
 use crate::initiator::{Contents, DEFAULT_NAME, Digest};
-use crate::spec::{Base, Spec};
+use crate::spec::{Base, Benchmark, Spec};
 use crate::target::Provisioning;
 use std::path::Path;
 
@@ -161,4 +161,25 @@ fn digests_of_data_are_asked_of_the_library_only_where_a_benchmark_has_them() {
         let spec = Spec::parse(&(target("") + &benchmark), base).unwrap();
         assert_eq!(data_digest(&spec), digest);
     }
+}
+
+#[test]
+fn a_workload_over_iscsi_logs_in_as_an_initiator_that_may_with_what_is_expected_of_it() {
+    let chap = "chap = { userid = \"acl\", password_env = \"acl\" }";
+    let benchmark = "[[benchmark]]\nworkload = \"storage\"\nstorage_object = \"b\"\nvia = \"iscsi\"\n\
+                     data_digest = \"crc32c\"\nblock_size = \"8K\"\n";
+    let text = target(&acl(chap)) + benchmark;
+    let base = Base {
+        directory: Path::new("/"),
+        home: None,
+        environment: |_| Some("secret-of-acl".into()),
+    };
+    let spec = Spec::parse(&text, base).unwrap();
+    let Benchmark::Measured(asked) = &spec.benchmarks[0] else { panic!() };
+    let job = storage(&spec, &Provisioning::shown(&spec).unwrap(), asked).unwrap();
+    assert_eq!((job.lun, &*job.target.initiator, &*job.target.iqn), (1, HOST, IQN));
+    assert_eq!(job.target.chap.as_ref().unwrap().userid, "acl");
+    assert_eq!((job.target.data_digest, data_digest(&spec)), (Digest::Crc32c, Digest::Crc32c));
+    assert_eq!((&*job.values["block_size"], &*job.values["budget"]), ("8192", "5000"));
+    assert!(!format!("{job:?}").contains("secret-of"));
 }

@@ -1,16 +1,15 @@
 //! Benchmarks, against what there is to measure.
 
-use configfs_rs::lio::IscsiName;
 use lunlab_bench::channel;
 
+use super::login::{self, By, of_targets};
 use super::lun::no_storage_object;
-use super::{Finding, chap, not_a_multiple, not_found, size_out_of_range, storage, top};
+use super::{Finding, not_a_multiple, over_iscsi, size_out_of_range, storage, top};
 use crate::spec::fault::{KeyPath, quoted};
 use crate::spec::quantity::{format_duration, format_size};
-use crate::spec::storage::attribute;
 use crate::spec::{
-    Access, BLOCK_SIZES, Backstore, Benchmark, DemoMode, Fabric, HostCommand, IscsiDigest,
-    IscsiRandread, Measured, Network, Session, Spec, StorageObject, TIMEOUTS, Via,
+    Access, BLOCK_SIZES, Backstore, Benchmark, Fabric, HostCommand, IscsiRandread, Measured,
+    Network, Spec, StorageObject, TIMEOUTS, Via, WORKLOADS,
 };
 
 pub(super) fn check(spec: &Spec, findings: &mut Vec<Finding>) {
@@ -18,7 +17,10 @@ pub(super) fn check(spec: &Spec, findings: &mut Vec<Finding>) {
         let path = top("benchmark").index(*table);
         match benchmark {
             Benchmark::IscsiRandread(asked) => check_randread(spec, asked, &path, findings),
-            Benchmark::Measured(asked) => check_measured(spec, asked, &path, findings),
+            Benchmark::Measured(asked) => {
+                check_measured(spec, asked, &path, findings);
+                over_iscsi::check_table(spec, asked, *table, &path, findings);
+            }
             Benchmark::HostCommand(asked) => check_host_command(asked, &path, findings),
         }
     }
@@ -26,8 +28,14 @@ pub(super) fn check(spec: &Spec, findings: &mut Vec<Finding>) {
 
 fn check_measured(spec: &Spec, asked: &Measured, path: &KeyPath, findings: &mut Vec<Finding>) {
     check_paths(spec, asked, path, findings);
+    login::check_named(&asked.login, path, findings);
     let Some(access) = asked.access() else { return };
     let object = check_access(spec, access, asked.reads_back(), path, findings);
+    let over_iscsi =
+        access.via == Via::Iscsi && exports(spec, Fabric::Iscsi, access.storage_object);
+    if let Some(object) = object.filter(|_| over_iscsi) {
+        over_iscsi::check(spec, asked, object, path, findings);
+    }
     let name = quoted(access.storage_object);
     if asked.writes() && object.is_some_and(|object| spec.is_read_only(object)) {
         let message = format!("{name} is read-only");
@@ -73,148 +81,21 @@ fn check_randread(
         let finding = Finding::new(path.key("region"), message).given(given);
         findings.push(finding.way_out(&format!("region = {block:?}, or leave it out")));
     }
-    if let Some(Err(invalid)) = benchmark.initiator.as_deref().map(IscsiName::new) {
-        findings.push(Finding::invalid(path.key("initiator"), &invalid));
+    let login = &benchmark.login;
+    login::check_named(login, path, findings);
+    let by = By { spec, login, workload: WORKLOADS[0], path };
+    let Some(session) = by.session(findings) else { return };
+    match spec.lun_of(login) {
+        Some(lun) => check_lun(spec, benchmark, lun.storage_object, lun.number, path, findings),
+        None => by.no_lun(&session, findings),
     }
-    if let Some(chap) = &benchmark.chap {
-        chap::check_credentials(chap, &path.key("chap"), findings);
-    }
-    if let Some(session) = check_target(spec, benchmark, path, findings) {
-        check_session(spec, benchmark, &session, path, findings);
-    }
-}
-
-/// What tells targets and TPGs apart, and `keys` of each TPG.
-fn of_targets(spec: &Spec, keys: &[&str]) -> Vec<KeyPath> {
-    let mut paths = Vec::new();
-    for (index, target) in spec.targets.iter().enumerate() {
-        let path = top("target").index(index);
-        paths.extend(["wwn", "fabric"].map(|key| path.key(key)));
-        if target.tpgs.is_empty() {
-            paths.push(path.key("tpg"));
-        }
-        for number in 0..target.tpgs.len() {
-            let tpg = path.key("tpg").index(number);
-            paths.extend(keys.iter().chain(&["tag"]).map(|key| tpg.key(key)));
-        }
-    }
-    if paths.is_empty() { vec![top("target")] } else { paths }
 }
 
 /// Where the storage object of a name stands.
-fn path_of(spec: &Spec, name: &str) -> KeyPath {
+pub(super) fn path_of(spec: &Spec, name: &str) -> KeyPath {
     let all = top("storage_object");
     let at = spec.storage_objects.iter().position(|object| object.name == name);
     at.map_or(all.clone(), |at| all.index(at))
-}
-
-/// Checks that there is what the benchmark names, down to the portal.
-fn check_target<'a>(
-    spec: &'a Spec,
-    benchmark: &'a IscsiRandread,
-    path: &KeyPath,
-    findings: &mut Vec<Finding>,
-) -> Option<Session<'a>> {
-    let given = |keys: &[&str]| of_targets(spec, keys);
-    let Some(target) = spec.target_of(benchmark) else {
-        let known: Vec<&str> = spec.iscsi_targets().map(|target| &*target.wwn).collect();
-        findings.push(match &benchmark.target {
-            Some(name) if !known.is_empty() => not_found(
-                path.key("target"),
-                "target of iscsi",
-                name,
-                &known,
-                given(&[]),
-                "name one of them",
-            ),
-            _ => {
-                let message =
-                    "iscsi-randread needs a [[target]] of iscsi with a LUN, there is none";
-                let finding = Finding::new(path.key("workload"), message).given(given(&[]));
-                finding.way_out("add a [[target]], or take the benchmark out")
-            }
-        });
-        return None;
-    };
-    let Some(tpg) = spec.tpg_of(benchmark) else {
-        let tag = benchmark.tpg?;
-        let known: Vec<String> = target.tpgs.iter().map(|tpg| tpg.tag.to_string()).collect();
-        let message = format!("the target has no TPG {tag}, only {}", known.join(", "));
-        let finding = Finding::new(path.key("tpg"), message).given(given(&[]));
-        findings.push(finding.way_out("name one of them, or leave it out for the first"));
-        return None;
-    };
-    let named = benchmark.portal.filter(|portal| !tpg.portals.contains(portal));
-    if named.is_some() || tpg.portals.is_empty() {
-        let known: Vec<String> = tpg.portals.iter().map(ToString::to_string).collect();
-        let message = match (named, known.as_slice()) {
-            (Some(portal), [_, ..]) => {
-                format!("the TPG has no portal {portal}, only {}", known.join(", "))
-            }
-            _ => "the TPG has no portal at which it could be reached".to_owned(),
-        };
-        let finding = Finding::new(path.key("portal"), message).given(given(&["portals"]));
-        findings.push(finding.way_out(match tpg.portals.as_slice() {
-            [] => "give the TPG one: portals = [\"127.0.0.1\"]",
-            _ => "name one of them, or leave it out for the first",
-        }));
-        return None;
-    }
-    spec.session_of(benchmark)
-}
-
-fn check_session(
-    spec: &Spec,
-    benchmark: &IscsiRandread,
-    session: &Session<'_>,
-    path: &KeyPath,
-    findings: &mut Vec<Finding>,
-) {
-    let given = |keys: &[&str]| {
-        let own = ["lun", "initiator"].map(|key| path.key(key));
-        own.into_iter().chain(of_targets(spec, keys)).collect::<Vec<_>>()
-    };
-    let initiator = quoted(session.initiator);
-    if !session.tpg.enable {
-        let message = "iscsi-randread could not log in, its TPG is not enabled";
-        let finding = Finding::new(path.key("workload"), message).given(given(&["enable"]));
-        findings.push(finding.way_out("enable = true in that TPG"));
-    }
-    let known = session.tpg.acl(session.initiator).is_some();
-    if !known && session.tpg.demo_mode == DemoMode::Off {
-        let message = format!("{initiator} has no ACL and demo_mode is off, it could not log in");
-        let finding = Finding::new(path.key("initiator"), message).given(given(&[
-            "acl",
-            "demo_mode",
-            "attributes",
-        ]));
-        findings.push(finding.way_out(match session.tpg.acls.as_slice() {
-            [] => "give the TPG an [[target.tpg.acl]] of that name, or demo_mode = \"writable\"",
-            _ => "name the initiator of an ACL, or add an [[target.tpg.acl]]",
-        }));
-        return;
-    }
-    check_digests(spec, benchmark, session, path, findings);
-    let seen = spec.luns_seen(session.tpg, session.initiator);
-    let numbers: Vec<String> = seen.iter().map(|lun| lun.number.to_string()).collect();
-    let only = if seen.is_empty() { "none".to_owned() } else { numbers.join(", ") };
-    match (benchmark.lun, spec.lun_of(benchmark)) {
-        (_, Some(lun)) => {
-            check_lun(spec, benchmark, lun.storage_object, lun.number, path, findings)
-        }
-        (Some(number), None) => {
-            let message = format!("{initiator} sees no LUN {number}, only {only}");
-            let finding = Finding::new(path.key("lun"), message).given(given(&["luns", "acl"]));
-            let out = "leave it out for the lowest it sees, or add it to luns or mapped_luns";
-            findings.push(finding.way_out(out));
-        }
-        (None, None) => {
-            let message = format!("iscsi-randread reads a LUN, and {initiator} sees none");
-            let finding =
-                Finding::new(path.key("workload"), message).given(given(&["luns", "acl"]));
-            findings.push(finding.way_out("give its ACL mapped_luns, or the TPG luns"));
-        }
-    }
 }
 
 fn check_lun(
@@ -246,33 +127,7 @@ fn check_lun(
     }
 }
 
-/// What both sides do not offer ends the login.
-fn check_digests(
-    spec: &Spec,
-    benchmark: &IscsiRandread,
-    session: &Session<'_>,
-    path: &KeyPath,
-    findings: &mut Vec<Finding>,
-) {
-    for (key, parameter, asked) in [
-        ("header_digest", "HeaderDigest", benchmark.header_digest),
-        ("data_digest", "DataDigest", benchmark.data_digest),
-    ] {
-        let word = if asked == IscsiDigest::None { "None" } else { "CRC32C" };
-        let offered = attribute(&session.tpg.parameters, parameter).unwrap_or("CRC32C,None");
-        if !offered.split(',').any(|each| each == word) {
-            let message = format!("{:?} is not offered, the TPG's {parameter} is {offered}", {
-                asked.name()
-            });
-            let finding =
-                Finding::new(path.key(key), message).given(of_targets(spec, &["parameters"]));
-            let other = if word == "None" { "crc32c" } else { "none" };
-            findings.push(finding.way_out(&format!("{key} = {other:?}")));
-        }
-    }
-}
-
-/// Checks what reads or writes a storage object in the guest.
+/// Checks what reads or writes a storage object.
 fn check_access<'a>(
     spec: &'a Spec,
     access: Access<'_>,
@@ -299,23 +154,36 @@ fn check_access<'a>(
         let finding = Finding::new(path.key("via"), message).given(given());
         findings.push(finding.way_out("via = \"loopback\", with a target of that fabric"));
     }
-    let loopback = spec.targets.iter().filter(|target| target.fabric == Fabric::Loopback);
-    let mut luns = loopback.flat_map(|target| &target.tpgs).flat_map(|tpg| &tpg.luns);
-    if via == Via::Loopback && !luns.any(|lun| lun.storage_object == name) {
+    if let Some(fabric) = fabric_of(via).filter(|fabric| !exports(spec, *fabric, name)) {
+        let word = via.name();
         let message =
-            format!("\"loopback\" needs a target of that fabric, none exports {}", quoted(name));
+            format!("\"{word}\" needs a target of that fabric, none exports {}", quoted(name));
         let mut given = given();
         given.extend(of_targets(spec, &["luns"]));
         let finding = Finding::new(path.key("via"), message).given(given);
-        findings.push(finding.way_out(match object.backstore {
-            Backstore::Ramdisk => "add a [[target]] with fabric = \"loopback\" and a LUN of it",
-            _ => {
-                "add a [[target]] with fabric = \"loopback\" and a LUN of it, or via = \"backing\""
-            }
+        let way_out =
+            format!("add a [[target]] with fabric = \"{}\" and a LUN of it", fabric.name());
+        findings.push(finding.way_out(&match object.backstore {
+            Backstore::Ramdisk => way_out,
+            _ => way_out + ", or via = \"backing\"",
         }));
     }
     check_range(spec, object, offset, length, path, findings);
     Some(object)
+}
+
+fn fabric_of(via: Via) -> Option<Fabric> {
+    match via {
+        Via::Loopback => Some(Fabric::Loopback),
+        Via::Iscsi => Some(Fabric::Iscsi),
+        Via::Backing => None,
+    }
+}
+
+fn exports(spec: &Spec, fabric: Fabric, name: &str) -> bool {
+    let targets = spec.targets.iter().filter(|target| target.fabric == fabric);
+    let mut luns = targets.flat_map(|target| &target.tpgs).flat_map(|tpg| &tpg.luns);
+    luns.any(|lun| lun.storage_object == name)
 }
 
 fn check_range(

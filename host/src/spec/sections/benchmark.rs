@@ -7,7 +7,7 @@ use crate::spec::check::{Check, ISCSI_RANDREAD_METRICS, Metric};
 use crate::spec::reader::{Reader, Section};
 use crate::spec::workload::{self, Known};
 use crate::spec::{
-    Base, Benchmark, HostCommand, IscsiDigest, IscsiRandread, LUNS, Measured, PortalSpec,
+    Base, Benchmark, HostCommand, IscsiDigest, IscsiRandread, LUNS, Login, Measured, PortalSpec,
     QUEUE_DEPTHS, SECONDS, WORKLOADS,
 };
 
@@ -90,14 +90,21 @@ fn read_iscsi_randread(
     base: Base<'_>,
     reader: &mut Reader<'_>,
 ) -> IscsiRandread {
-    let digest = |key, reader: &mut Reader<'_>| {
-        section.choice(key, &IscsiDigest::WORDS, reader).unwrap_or(IscsiDigest::None)
-    };
     IscsiRandread {
         block_size: section.size("block_size", reader).unwrap_or(4096),
         queue_depth: section.integer("queue_depth", &QUEUE_DEPTHS, reader).unwrap_or(32),
         seconds: section.integer("seconds", &SECONDS, reader).unwrap_or(5),
         region: section.size("region", reader),
+        login: read_login(section, base, reader),
+        checks: read_checks(section, ISCSI_RANDREAD_METRICS, reader),
+    }
+}
+
+pub(super) fn read_login(section: &Section<'_>, base: Base<'_>, reader: &mut Reader<'_>) -> Login {
+    let digest = |key, reader: &mut Reader<'_>| {
+        section.choice(key, &IscsiDigest::WORDS, reader).unwrap_or_default()
+    };
+    Login {
         lun: section.integer("lun", &LUNS, reader),
         target: folded(section, "target", reader),
         tpg: section.integer("tpg", &(0..=u16::MAX), reader),
@@ -106,7 +113,6 @@ fn read_iscsi_randread(
         chap: chap::read(section, base, reader),
         header_digest: digest("header_digest", reader),
         data_digest: digest("data_digest", reader),
-        checks: read_checks(section, ISCSI_RANDREAD_METRICS, reader),
     }
 }
 

@@ -67,6 +67,10 @@ tables! {
     RUN = "[run]": ["boot_timeout", "timeout"];
 }
 
+/// Those of [`ISCSI_RANDREAD`] that say where it logs in.
+pub(in crate::spec) const LOGIN: &[&str] =
+    &["target", "tpg", "portal", "initiator", "lun", "chap", "header_digest", "data_digest"];
+
 /// Keys that would carry a secret; where one of [`CHAP`] is known they are refused by name.
 pub(in crate::spec) const SECRETS: [&str; 2] = ["password", "mutual_password"];
 

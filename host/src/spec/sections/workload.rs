@@ -4,11 +4,12 @@ use lunlab_bench::workload::{Kind, Parameter, Values};
 use std::fmt::Display;
 use std::time::Duration;
 
-use super::benchmark::read_checks;
+use super::benchmark::{read_checks, read_login};
+use super::keys::LOGIN;
 use crate::spec::quantity::{format_duration, format_size};
 use crate::spec::reader::{Reader, Section};
-use crate::spec::workload::{Known, default_of};
-use crate::spec::{Base, Measured};
+use crate::spec::workload::{Known, default_of, logs_in};
+use crate::spec::{Base, Login, Measured};
 
 /// The most benchmarks that the lists of one table may make together.
 pub(super) const SWEEP: usize = 1000;
@@ -29,14 +30,19 @@ pub(super) fn read(
         let value = read.unwrap_or_else(|| default_of(parameter));
         values.push((parameter.name.to_owned(), value));
     }
+    let login = match logs_in(known.workload) {
+        true => read_login(section, base, reader),
+        false => Login::default(),
+    };
     let checks = read_checks(section, &known.metrics, reader);
-    Measured { workload: known.workload.name, values, checks }
+    Measured { workload: known.workload.name, values, login, checks }
 }
 
 /// The parameters that make a sweep where they have a list.
 pub(super) fn swept(known: &Known) -> Vec<&'static str> {
     let single = known.workload.all_parameters().filter(|parameter| !parameter.many);
-    single.map(|parameter| parameter.name).collect()
+    let login = logs_in(known.workload).then_some(LOGIN).into_iter().flatten().copied();
+    single.map(|parameter| parameter.name).chain(login).collect()
 }
 
 /// One value, or for those that take several all of a list.

@@ -5,6 +5,7 @@ mod benchmark;
 mod chap;
 mod copy;
 mod disk;
+mod over_iscsi;
 mod portal;
 mod reference;
 mod storage;
@@ -155,18 +156,12 @@ fn the_default_spec_is_what_the_design_says() {
                     queue_depth: 32,
                     seconds: 5,
                     region: None,
-                    lun: None,
-                    target: None,
-                    tpg: None,
-                    portal: None,
-                    initiator: None,
-                    chap: None,
-                    header_digest: IscsiDigest::None,
-                    data_digest: IscsiDigest::None,
+                    login: Login::default(),
                     checks: vec![],
                 }),
                 Benchmark::Measured(Measured {
                     workload: "hash",
+                    login: Login::default(),
                     values: [
                         ("size", "32"),
                         ("warm_up", "100"),
@@ -248,7 +243,7 @@ fn every_key_arrives_in_the_data() {
     assert_eq!(spec.run.boot_timeout, Some(Duration::from_secs(90)));
     assert_eq!(spec.run.timeout, Duration::from_secs(300));
     let Benchmark::IscsiRandread(randread) = &spec.benchmarks[0] else { panic!() };
-    assert_eq!(spec.lun_of(randread).unwrap().storage_object.name, "a");
+    assert_eq!(spec.lun_of(&randread.login).unwrap().storage_object.name, "a");
     assert_eq!((randread.block_size, randread.queue_depth, randread.seconds), (128 << 10, 1, 2));
     assert_eq!(spec.region_bytes(randread), 1 << 20);
     let checks: Vec<_> = spec.benchmarks.iter().flat_map(Benchmark::checks).collect();
@@ -289,7 +284,7 @@ fn a_benchmark_reads_the_lowest_lun_and_at_most_16_mib_unless_told() {
     let spec = parse(text).unwrap();
     let reads = |index: usize| {
         let Benchmark::IscsiRandread(benchmark) = &spec.benchmarks[index] else { panic!() };
-        (spec.lun_of(benchmark).unwrap().number, spec.region_bytes(benchmark))
+        (spec.lun_of(&benchmark.login).unwrap().number, spec.region_bytes(benchmark))
     };
     assert_eq!(reads(0), (2, 2 << 20));
     assert_eq!(reads(1), (6, (16 << 20) / 3072 * 3072));

@@ -223,20 +223,23 @@ fn a_session_has_the_initiator_and_credentials_that_fit() {
     else {
         panic!()
     };
-    let session = spec.session_of(some).unwrap();
+    let session = spec.session_of(&some.login).unwrap();
     assert_eq!(session.portal.to_string(), "[::1]:3261");
     assert!(session.chap.is_none(), "its ACL asks for none");
-    let seen = spec.lun_of(some).unwrap();
+    let seen = spec.lun_of(&some.login).unwrap();
     assert_eq!((seen.number, seen.lun.lun, seen.writable), (3, 7, false));
-    assert_eq!((some.header_digest, some.data_digest), (IscsiDigest::Crc32c, IscsiDigest::None));
-    let session = spec.session_of(first).unwrap();
+    assert_eq!(
+        (some.login.header_digest, some.login.data_digest),
+        (IscsiDigest::Crc32c, IscsiDigest::None)
+    );
+    let session = spec.session_of(&first.login).unwrap();
     assert_eq!(session.initiator, "iqn.2024-05.org.example:all");
     assert_eq!(session.chap.unwrap().userid, "u");
     let demo = parse(&exported("[[benchmark]]\nworkload = \"iscsi-randread\"")).unwrap();
     let Benchmark::IscsiRandread(asked) = &demo.benchmarks[0] else { panic!() };
-    let session = demo.session_of(asked).unwrap();
+    let session = demo.session_of(&asked.login).unwrap();
     assert_eq!(session.initiator, crate::initiator::DEFAULT_NAME);
-    assert!(demo.lun_of(asked).unwrap().writable);
+    assert!(demo.lun_of(&asked.login).unwrap().writable);
 }
 
 #[test]

@@ -1,6 +1,8 @@
-use super::engine::{Engine, Pass, Shape, Source};
+use super::engine::Uring;
 use crate::direct::Direct;
+use lunlab_bench::storage::Shape;
 use lunlab_bench::storage::access::Request;
+use lunlab_bench::storage::source::{Engine, Pass, Source};
 use lunlab_bench::workload::{Stopped, Told, Values};
 use rustix::fs::OFlags;
 use std::collections::BTreeMap;
@@ -16,14 +18,15 @@ fn file(blocks: u32) -> NamedTempFile {
     file
 }
 
-fn engine(file: &NamedTempFile, depth: u32) -> Engine {
+fn engine(file: &NamedTempFile, depth: u32) -> Uring {
     let direct = Direct::open(file.path().to_str().unwrap(), OFlags::RDWR).unwrap();
     let range = direct.range(0, 0).unwrap();
-    Engine::new(direct, range, Shape { size: SIZE, depth }).unwrap()
+    Uring::new(direct, range, Shape { size: SIZE, depth }).unwrap()
 }
 
-fn pass(engine: &mut Engine, read: bool) -> Result<(), Stopped> {
-    engine.drive(&mut Pass::new(engine.blocks(), read, &mut |_: Told<'_>| {}))
+fn pass(engine: &mut Uring, read: bool) -> Result<(), Stopped> {
+    let blocks = engine.marks().blocks();
+    engine.drive(&mut Pass::new(blocks, read, &mut |_: Told<'_>| {}))
 }
 
 /// What a whole run told.
@@ -90,10 +93,10 @@ fn every_measured_request_is_in_a_histogram_and_every_interval_a_sample() {
 fn a_block_that_changed_behind_our_back_is_found_by_its_byte() {
     let file = file(64);
     let mut engine = engine(&file, 8);
-    engine.mark().unwrap();
+    engine.marks().begin().unwrap();
     pass(&mut engine, false).unwrap();
     pass(&mut engine, true).unwrap();
-    assert_eq!(engine.checked(), 64);
+    assert_eq!(engine.marks().checked(), 64);
 
     let at = u64::from(40 * SIZE + 512);
     file.as_file().write_all_at(&[0; 512], at).unwrap();
@@ -107,7 +110,7 @@ fn a_block_that_changed_behind_our_back_is_found_by_its_byte() {
 fn a_write_that_was_lost_is_found_by_its_generation() {
     let file = file(64);
     let mut engine = engine(&file, 8);
-    engine.mark().unwrap();
+    engine.marks().begin().unwrap();
     pass(&mut engine, false).unwrap();
     let old = std::fs::read(file.path()).unwrap();
     pass(&mut engine, false).unwrap();
@@ -140,7 +143,7 @@ fn no_block_has_two_requests_and_the_depth_is_kept() {
     }
     let file = file(9);
     let mut engine = engine(&file, 8);
-    engine.mark().unwrap();
+    engine.marks().begin().unwrap();
     pass(&mut engine, false).unwrap();
     let access = lunlab_bench::storage::access::Access::new(9, true, 50, 1);
     let mut crowd = Crowd { access, left: 5000, blocks: 9, most: 0 };

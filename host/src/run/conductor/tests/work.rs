@@ -1,6 +1,7 @@
 //! Benchmarks, what is read on both sides of them, and what goes by the channel.
 
 use super::*;
+use crate::initiator::Telling;
 use crate::run::conductor::HostCommand;
 use crate::run::{segment, statistics};
 use crate::spec::Base;
@@ -71,6 +72,56 @@ fn a_program_that_cannot_be_started_fails_and_says_why() {
     let verdict = play.verdict();
     assert_eq!(verdict.kind, Kind::Fail);
     assert!(verdict.reason.contains("run true: no such file"), "{}", verdict.reason);
+}
+
+#[test]
+fn what_the_initiator_tells_of_a_workload_is_kept_as_a_guests_is_and_stays_when_it_fails() {
+    let told = |telling| What::Initiator(Report::Told(telling));
+    let sample = |value| Telling::Sample { series: "iops".into(), unit: "1/s".into(), value };
+    let gauge = |after, value| Telling::Gauge { name: "calibration_ns".into(), after, value };
+    let text = TARGET.replace("enable = false\n", "")
+        + "[[benchmark]]\nworkload = \"storage\"\nstorage_object = \"a\"\nvia = \"iscsi\"\n";
+    for (ending, kind) in [(Report::Done { ms: 1.0 }, Kind::Pass), (failure(), Kind::Fail)] {
+        let mut play = Play::of(spec(&text), false, None).ready();
+        play.see(told(sample(1.0)));
+        let [Action::Job(job)] = &play.see(What::Initiator(Report::Done { ms: 1.0 }))[..] else {
+            panic!("no job")
+        };
+        let Job::Storage(job) = &**job else { panic!("{job:?}") };
+        assert_eq!((job.lun, job.stay, &*job.values["queue_depth"]), (0, true, "32"));
+        for telling in [
+            gauge(false, 100.0),
+            sample(3.0),
+            sample(5.0),
+            Telling::Bucket { series: "read".into(), up_to_ns: 7, count: 2 },
+            Telling::Finding { name: "opened".into(), text: "LUN 0".into() },
+            gauge(true, 200.0),
+        ] {
+            assert_eq!(play.see(told(telling)), []);
+        }
+        let progress = play.see(told(Telling::Progress { permille: 250, left_ms: 2001 }));
+        assert_eq!(progress, [Action::Progress("measuring storage: 25 %, 3 s left".into())]);
+        let is_done = kind == Kind::Pass;
+        if is_done {
+            let log_out = Action::Job(Box::new(Job::LogOut));
+            assert_eq!(play.see(What::Initiator(ending)), [log_out]);
+            play.see(What::Initiator(Report::Done { ms: 1.0 }));
+        } else {
+            assert_eq!(play.see(What::Initiator(ending)), [Action::Ask(Ask::Finish)]);
+        }
+        play.hear(&Event::Finished);
+        play.qemu_ends(true);
+        let learnt = play.conductor.record.conclude(&play.spec, None);
+        assert_eq!(learnt.verdict.kind, kind);
+        let [benchmark] = &learnt.benchmarks[..] else { panic!() };
+        assert_eq!((benchmark.done, &*benchmark.series[0].samples), (is_done, &[3.0, 5.0][..]));
+        assert_eq!(benchmark.histograms[0].buckets, [(7, 2)]);
+        assert_eq!(
+            (&*benchmark.findings["opened"], benchmark.latency_ns["p99.99"]),
+            ("LUN 0", 7.0)
+        );
+        assert!(benchmark.conditions.noisy[0].contains("+100 %"), "{:?}", benchmark.conditions);
+    }
 }
 
 /// What happens, with nothing answered by itself.
