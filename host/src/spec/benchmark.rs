@@ -23,7 +23,6 @@ pub(super) const REGION: u64 = 16 * MIB;
 
 /// One benchmark.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "a spec has a handful of them, and none is moved")]
 pub enum Benchmark {
     /// Random reads from the host through the target.
     IscsiRandread(IscsiRandread),

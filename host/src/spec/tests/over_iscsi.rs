@@ -12,11 +12,11 @@ fn bench(keys: &str) -> String {
 }
 
 fn measured(spec: &Spec) -> Vec<&Measured> {
-    let of = |benchmark| match benchmark {
-        &Benchmark::Measured(ref measured) => measured,
+    let measured = spec.benchmarks.iter().map(|benchmark| match benchmark {
+        Benchmark::Measured(measured) => measured,
         other => panic!("{other:?}"),
-    };
-    spec.benchmarks.iter().map(of).collect()
+    });
+    measured.collect()
 }
 
 const FIRST: &str = "iqn.2024-05.org.example:first";
