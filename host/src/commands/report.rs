@@ -420,14 +420,25 @@ fn counter_lines(counters: &[Counter]) -> Vec<String> {
 
 fn series_line(series: &Series) -> Option<String> {
     let summary = series.summary.as_ref()?;
-    let unit = match series.unit.as_str() {
-        "1/s" => "IOPS",
-        unit => unit,
-    };
+    let (one, unit) = unit_of(series, summary.median);
     let label = if series.name == "iops" { String::new() } else { format!("{} ", series.name) };
     let (median, spread, n) =
-        (number(summary.median), summary.spread * 100.0, series.samples.len());
-    Some(format!("{label}median {median} {unit}, spread {spread:.1} % ({n} samples)"))
+        (number(summary.median / one), summary.spread * 100.0, series.samples.len());
+    Some(format!("{label}median {median}{unit}, spread {spread:.1} % ({n} samples)"))
+}
+
+/// The unit in which a series is shown, and how many of its own that is.
+fn unit_of(series: &Series, value: f64) -> (f64, String) {
+    match series.unit.as_str() {
+        "1/s" if series.name == "iops" => (1.0, " IOPS".to_owned()),
+        "1/s" => (1.0, "/s".to_owned()),
+        "ratio" => (1.0, String::new()),
+        "ns" if value >= 1e9 => (1e9, " s".to_owned()),
+        "ns" if value >= 1e6 => (1e6, " ms".to_owned()),
+        "ns" if value >= 1e4 => (1e3, " us".to_owned()),
+        "ms" if value >= 1e4 => (1e3, " s".to_owned()),
+        unit => (1.0, format!(" {unit}")),
+    }
 }
 
 fn number(value: f64) -> String {
@@ -488,5 +499,32 @@ fn host() -> Host {
         cpu_model: model.map_or_else(String::new, |(_, name)| name.to_owned()),
         cpu_count: u32::try_from(count).unwrap_or(u32::MAX),
         kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::Summary;
+
+    #[test]
+    fn a_series_is_told_in_the_unit_that_suits_it() {
+        for (name, unit, median, told) in [
+            ("iops", "1/s", 7558.0, "median 7558 IOPS"),
+            ("channels", "1/s", 7558.0, "channels median 7558/s"),
+            ("ratio", "ratio", 0.5, "ratio median 0.5000"),
+            ("sha2", "ns", 923.0, "sha2 median 923.0 ns"),
+            ("p50", "ns", 12_345.0, "p50 median 12.3 us"),
+            ("p50", "ns", 4.5e6, "p50 median 4.50 ms"),
+            ("last peer", "ms", 66_800.0, "last peer median 66.8 s"),
+            ("read", "MB/s", 30.8, "read median 30.8 MB/s"),
+        ] {
+            let (p25, p75) = (median * 0.9, median * 1.15);
+            let summary = Summary { median, mad: 0.0, spread: 0.25, p25, p75, interval: None };
+            let (name, unit, samples) = (name.to_owned(), unit.to_owned(), vec![median]);
+            let series = Series { name, unit, samples, at_ms: vec![], summary: Some(summary) };
+            let expected = format!("{told}, spread 25.0 % (1 samples)");
+            assert_eq!(series_line(&series), Some(expected));
+        }
     }
 }
