@@ -148,8 +148,7 @@ fn measure(
     let mut reads = RandomReads { random, stamping, compared, region, tally, now, reporter };
     let buffers = (number(job.queue_depth), number(job.block_size));
     link.drive(job.lun, &format!("read LUN {}", job.lun), buffers, &mut reads)?;
-    let RandomReads { mut tally, reporter, .. } = reads;
-    tally.advance(window.end(), |report| reporter.send(&report))?;
+    let RandomReads { tally, reporter, .. } = reads;
     reporter.send(&Report::Measured(tally.measured(job.block_size, region.bytes, seed)))
 }
 
@@ -200,10 +199,9 @@ impl Work for RandomReads<'_> {
         if self.compared {
             self.stamping.compare(buffer, lba)?;
         }
-        let reporter = &mut *self.reporter;
-        self.tally.advance(completed, |report| reporter.send(&report))?;
-        self.tally.count(completed, completed.saturating_duration_since(submitted));
-        Ok(())
+        let latency = completed.saturating_duration_since(submitted);
+        let sample = self.tally.count(completed, latency);
+        sample.map_or(Ok(()), |sample| self.reporter.send(&sample))
     }
 }
 
@@ -211,11 +209,16 @@ impl Work for RandomReads<'_> {
 struct Tally {
     window: Window,
     latencies: Histogram<u64>,
-    /// Reads in the interval that is not over yet.
+    /// When the interval that is not over yet began: with a read that ended. So it ends, and what
+    /// the device's time does not divide is not cut off.
+    began: Option<Instant>,
+    /// Reads that ended in it since.
     current: u32,
     /// Reads per second of those that are.
     samples: Vec<f64>,
     reads: u64,
+    /// A read has ended after the window.
+    over: bool,
 }
 
 impl Tally {
@@ -224,41 +227,52 @@ impl Tally {
         let latencies = Histogram::new_with_bounds(1, 100_000_000_000, 3);
         let latencies = latencies.map_err(|error| error.to_string())?;
         let samples = Vec::with_capacity(number(window.samples));
-        Ok(Self { window, latencies, current: 0, samples, reads: 0 })
+        Ok(Self { window, latencies, began: None, current: 0, samples, reads: 0, over: false })
     }
 
-    /// Closes the intervals that are over at `now`, and reports each.
-    fn advance(
-        &mut self,
-        now: Instant,
-        mut report: impl FnMut(Report) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        while let Ok(index) = u32::try_from(self.samples.len())
-            && index < self.window.samples
-            && now >= self.window.start + self.window.interval() * (index + 1)
-        {
-            let iops = f64::from(self.current) / self.window.interval().as_secs_f64();
-            self.samples.push(iops);
-            self.current = 0;
-            report(Report::Sample { index, iops })?;
+    /// Counts a read if it ended in the window; gives the sample of the interval it ends.
+    fn count(&mut self, completed: Instant, latency: Duration) -> Option<Report> {
+        if completed < self.window.start {
+            return None;
         }
-        Ok(())
-    }
-
-    /// Counts a read if it ended in the window.
-    fn count(&mut self, completed: Instant, latency: Duration) {
-        if completed < self.window.start || self.samples.len() >= number(self.window.samples) {
-            return;
+        if completed >= self.window.end() {
+            return self.close(completed);
         }
-        self.current += 1;
         self.reads += 1;
         let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
         self.latencies.saturating_record(nanoseconds);
+        let Some(began) = self.began else {
+            self.began = Some(completed);
+            return None;
+        };
+        self.current += 1;
+        let is_over = completed.saturating_duration_since(began) >= self.window.interval();
+        is_over.then(|| self.sample(began, completed))
+    }
+
+    /// The first read to end after the window ends what is left of it, where that is worth a sample.
+    fn close(&mut self, completed: Instant) -> Option<Report> {
+        if std::mem::replace(&mut self.over, true) {
+            return None;
+        }
+        self.current += 1;
+        let began = self.began.unwrap_or(self.window.start);
+        let lasted = completed.saturating_duration_since(began) >= self.window.interval() / 2;
+        let has_room = self.samples.len() < number(self.window.samples);
+        (lasted && has_room).then(|| self.sample(began, completed))
+    }
+
+    fn sample(&mut self, began: Instant, ended: Instant) -> Report {
+        let iops = f64::from(self.current) / ended.saturating_duration_since(began).as_secs_f64();
+        let index = u32::try_from(self.samples.len()).unwrap_or(u32::MAX);
+        self.samples.push(iops);
+        self.current = 0;
+        self.began = Some(ended);
+        Report::Sample { index, iops }
     }
 
     fn measured(&self, block_size: u32, region_bytes: u64, seed: u64) -> Measured {
         let seconds = self.window.length.as_secs_f64();
-        // exact: the sum of the samples is the number of reads, each times the interval
         let iops = float(self.reads) / seconds;
         Measured {
             reads: self.reads,
@@ -366,21 +380,21 @@ mod tests {
     }
 
     /// Reads completing at these milliseconds, in a window from 100 to 500 ms of 4 samples.
-    fn tally_of(completions: &[u64]) -> (Tally, Vec<Report>) {
+    fn tally_of(completions: &[u64]) -> (Tally, Vec<f64>) {
         let origin = Instant::now();
         let at = |ms| origin + Duration::from_millis(ms);
         let length = Duration::from_millis(400);
         let mut tally = Tally::new(Window { start: at(100), length, samples: 4 }).unwrap();
         let mut reports = Vec::new();
         for ms in completions {
-            let keep = |report| {
-                reports.push(report);
-                Ok(())
-            };
-            tally.advance(at(*ms), keep).unwrap();
-            tally.count(at(*ms), Duration::from_millis(2));
+            reports.extend(tally.count(at(*ms), Duration::from_millis(2)));
         }
-        (tally, reports)
+        let told = (0..).zip(&reports).map(|(n, report)| match report {
+            Report::Sample { index, iops } if *index == n => (iops * 1e3).round() / 1e3,
+            other => panic!("{other:?}"),
+        });
+        let told = told.collect();
+        (tally, told)
     }
 
     #[test]
@@ -395,11 +409,18 @@ mod tests {
     }
 
     #[test]
-    fn intervals_are_reported_as_they_end_and_stalls_count_as_zero() {
-        let (tally, reports) = tally_of(&[110, 120, 210, 450]);
-        let expected = [(0, 20.0), (1, 10.0), (2, 0.0)];
-        let expected = expected.map(|(index, iops)| Report::Sample { index, iops });
-        assert_eq!(reports, expected);
-        assert_eq!((tally.samples.as_slice(), tally.current), ([20.0, 10.0, 0.0].as_slice(), 1));
+    fn samples_last_from_one_completion_to_another_and_a_stall_is_in_one() {
+        let every = |step: u64| (0..=600 / step).map(|n| n * step).collect::<Vec<_>>();
+        for (completions, expected) in [
+            // 30 ms does not divide an interval of 100.
+            (every(30), &[33.333, 33.333, 33.333][..]),
+            (every(250), &[4.0]),
+            // From 110 to 210, over the stall to 450, and what is left until 510.
+            (vec![110, 120, 210, 450, 460, 510, 520], &[20.0, 4.167, 33.333]),
+            (vec![110, 210, 900], &[10.0, 1.449]),
+            (vec![50, 600], &[2.0]),
+        ] {
+            assert_eq!(tally_of(&completions).1, expected, "{completions:?}");
+        }
     }
 }

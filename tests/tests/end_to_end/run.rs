@@ -44,11 +44,11 @@ fn randread_is_measured(document: &Value) {
         assert_eq!(benchmark["parameters"][name], value, "{name}");
     }
     let samples = benchmark["series"][0]["samples"].as_array().unwrap();
-    assert_eq!(samples.len(), 20);
+    assert!((10..=20).contains(&samples.len()), "{samples:?}");
     let iops: Vec<f64> = samples.iter().map(|sample| sample.as_f64().unwrap()).collect();
     assert!(iops.iter().all(|each| *each >= 0.0) && iops.iter().sum::<f64>() > 0.0, "{iops:?}");
     let metric = |name: &str| benchmark["metrics"][name].as_f64().unwrap();
-    let mean = iops.iter().sum::<f64>() / 20.0;
+    let mean = iops.iter().sum::<f64>() / f64::from(u32::try_from(iops.len()).unwrap());
     assert!((metric("iops") / mean - 1.0).abs() < 0.1, "{} IOPS, samples {mean}", metric("iops"));
     let rate = metric("iops") * 4096.0 / 1e6;
     assert!((metric("mb_per_s") / rate - 1.0).abs() < 0.01, "{} MB/s", metric("mb_per_s"));
