@@ -21,6 +21,7 @@ mod integrity;
 mod interrupts;
 mod kernels;
 mod leftovers;
+mod over_iscsi;
 mod pages;
 mod plain_chap;
 mod plain_initiator;

@@ -88,7 +88,7 @@ pub(crate) fn counted(benchmark: &Value, region: &str, name: &str) -> u64 {
 }
 
 /// Samples in keeping with each other, and percentiles in order.
-fn was_measured(benchmark: &Value, requests: &[&str]) {
+pub(crate) fn was_measured(benchmark: &Value, requests: &[&str]) {
     assert_eq!((&benchmark["done"], &benchmark["errors"]), (&true.into(), &Value::Array(vec![])));
     let median = |name: &str| {
         let series = benchmark["series"].as_array().unwrap();
