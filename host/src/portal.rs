@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Connections that wait for their stream; more are refused.
@@ -40,6 +40,8 @@ pub struct Portals {
     addresses: Vec<PortalAddress>,
     doors: Vec<Door>,
     waiting: Arc<Waiting>,
+    /// Nobody comes any more.
+    closed: Arc<AtomicBool>,
 }
 
 /// Connections by the number of the stream they wait for.
@@ -72,7 +74,12 @@ impl Portals {
         }
         let addresses: Result<_, _> =
             asked.iter().map(|(address, port)| doors.open(*address, *port)).collect();
-        Ok(Self { addresses: addresses?, doors: doors.0, waiting: Arc::default() })
+        Ok(Self {
+            addresses: addresses?,
+            doors: doors.0,
+            waiting: Arc::default(),
+            closed: Arc::default(),
+        })
     }
 
     /// Where the portals are, in the order in which they were asked for.
@@ -109,12 +116,24 @@ impl Portals {
                 shared,
                 numbers: Arc::clone(&numbers),
                 waiting: Arc::clone(&self.waiting),
+                closed: Arc::clone(&self.closed),
                 ask: Arc::clone(ask),
             };
             let thread = std::thread::Builder::new().name("portal".into());
             thread.spawn(move || server.run()).map_err(failed)?;
         }
         Ok(())
+    }
+
+    /// Takes no connections from now on, and leaves the ports to others: another run of this process may be one.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        for door in &self.doors {
+            if let Keeper::Listener(listener) = &door.keeper {
+                // It wakes who waits for connections. One that does not listen yet has nobody.
+                let _not_listening = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
+            }
+        }
     }
 
     /// Joins a stream the guest dialled to the connection that waits for it. A stream nobody
@@ -269,6 +288,7 @@ struct Server {
     shared: bool,
     numbers: Arc<AtomicU32>,
     waiting: Arc<Waiting>,
+    closed: Arc<AtomicBool>,
     ask: Ask,
 }
 
@@ -276,7 +296,8 @@ impl Server {
     fn run(&self) {
         // accept(2) fails for a connection that is gone already, or for want of descriptors:
         // neither ends the portal.
-        for tcp in self.listener.incoming().flatten() {
+        let open = |_: &io::Result<TcpStream>| !self.closed.load(Ordering::Relaxed);
+        for tcp in self.listener.incoming().take_while(open).flatten() {
             if self.shared || is_own(&tcp) {
                 let number = self.numbers.fetch_add(1, Ordering::Relaxed);
                 if hold(&self.waiting, number, tcp) {
@@ -495,5 +516,18 @@ mod tests {
             numbers.push(number);
         }
         assert_eq!(numbers, [1, 2]);
+    }
+
+    #[test]
+    fn what_is_closed_takes_nobody_and_leaves_its_port() {
+        let portals = Portals::bind(&[(LOOPBACK, None)]).unwrap();
+        let host = portals.addresses()[0].host;
+        portals.serve(true, &(Arc::new(|_, _| ()) as super::Ask)).unwrap();
+        TcpStream::connect(host).unwrap();
+        portals.close();
+        assert!(TcpStream::connect(host).is_err());
+        let again = Portals::bind(&[(LOOPBACK, Some(host.port()))]).unwrap();
+        again.serve(true, &(Arc::new(|_, _| ()) as super::Ask)).unwrap();
+        TcpStream::connect(host).unwrap();
     }
 }

@@ -143,6 +143,12 @@ impl Fact {
         Self::new(Kind::Interrupted(signal), format!("{name} came"))
     }
 
+    /// Whether it is a signal's.
+    #[must_use]
+    pub fn is_interruption(&self) -> bool {
+        matches!(self.cause, Cause::Is(Kind::Interrupted(_)))
+    }
+
     /// The same with the lines that show it.
     #[must_use]
     pub fn with_lines(self, lines: Vec<String>) -> Self {

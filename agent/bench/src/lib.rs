@@ -24,6 +24,7 @@
 //! ```
 
 pub mod blocks;
+pub mod boot;
 pub mod calibration;
 pub mod channel;
 pub mod compiled;
@@ -74,4 +75,5 @@ pub const WORKLOADS: &[workload::Workload] = &[
     fio::WORKLOAD,
     relay::WORKLOAD,
     channel::WORKLOAD,
+    boot::WORKLOAD,
 ];

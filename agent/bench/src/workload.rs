@@ -30,6 +30,8 @@ pub enum Run {
     Driver,
     /// Both ends of the channel: a driver of that name in the guest, and the host, which measures.
     Across,
+    /// The host by itself, with machines like the run's.
+    Host,
 }
 
 impl fmt::Debug for Run {
@@ -38,6 +40,7 @@ impl fmt::Debug for Run {
             Self::Here(_) => "Here",
             Self::Driver => "Driver",
             Self::Across => "Across",
+            Self::Host => "Host",
         })
     }
 }
@@ -320,8 +323,9 @@ impl Parameter {
 impl Workload {
     /// Every parameter it takes.
     pub fn all_parameters(&self) -> impl Iterator<Item = &'static Parameter> + use<> {
-        // What takes no samples needs no budget for them.
-        let budget = if self.series.is_empty() { &[] } else { Budget::PARAMETERS };
+        // What takes no samples needs no budget for them, and boots are counted.
+        let counted = self.series.is_empty() || matches!(self.run, Run::Host);
+        let budget = if counted { &[] } else { Budget::PARAMETERS };
         self.parameters.iter().chain(budget)
     }
 

@@ -26,6 +26,7 @@ pub fn run(name: &str, values: &Values, reporter: &mut Reporter<'_>) -> Result<(
     let run = match workload.run {
         Run::Here(run) => run,
         Run::Driver | Run::Across => driver::find(name).ok_or_else(unknown)?,
+        Run::Host => return Err(unknown()),
     };
     measure(run, values, reporter)
 }

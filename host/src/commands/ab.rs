@@ -148,7 +148,7 @@ impl Side {
         Ok(Self { name, plan: plan?, task, spec: text, found: Vec::new() })
     }
 
-    fn turn(&mut self, interrupts: &Interrupts, before: String) -> Result<Finished, Error> {
+    fn turn(&mut self, interrupts: &mut Interrupts, before: String) -> Result<Finished, Error> {
         self.task.restart();
         let phases = Phases::one_of_several(Instant::now(), self.task.verbosity(), before);
         self.task.execute(&self.plan, &self.spec, interrupts, phases)

@@ -62,10 +62,10 @@ fn find(name: &str) -> Result<&'static Workload, Error> {
 
 /// Refuses what lies between a host and a guest where there is no guest.
 fn can_be_local(workloads: &[&Workload]) -> Result<(), Error> {
-    let needs_a_guest = |workload: &&&Workload| matches!(workload.run, Run::Across);
+    let needs_a_guest = |workload: &&&Workload| matches!(workload.run, Run::Across | Run::Host);
     let Some(workload) = workloads.iter().find(needs_a_guest) else { return Ok(()) };
     let name = workload.name;
-    let error = Error::usage(format!("bench {name} --local: it measures the way to a guest"));
+    let error = Error::usage(format!("bench {name} --local: it needs a guest"));
     Err(error.with_hint("leave --local out"))
 }
 

@@ -99,7 +99,7 @@ impl Task {
             );
         }
         self.export.as_ref().map_or(Ok(()), Export::check)?;
-        let interrupts = Interrupts::take()?;
+        let mut interrupts = Interrupts::take()?;
         let cache = Cache::open()?;
         let phases = Phases::begin(self.started, self.verbosity());
         let plan = Plan::make(spec, &self.options(), &cache, &mut |text| phases.say(text));
@@ -124,7 +124,7 @@ impl Task {
             phases.end();
             return Ok(Kind::Interrupted(signal).exit_code());
         }
-        let finished = self.execute(&plan, &text, &interrupts, phases)?;
+        let finished = self.execute(&plan, &text, &mut interrupts, phases)?;
         self.show(finished)
     }
 
@@ -176,7 +176,7 @@ impl Task {
         &self,
         plan: &Plan,
         spec_text: &str,
-        interrupts: &Interrupts,
+        interrupts: &mut Interrupts,
         phases: Phases,
     ) -> Result<Finished, Error> {
         let began = SystemTime::now();

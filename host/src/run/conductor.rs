@@ -64,21 +64,34 @@ pub enum Stage {
     Over,
 }
 
+/// What a target is set up for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Checks and benchmarks.
+    Work,
+    /// To be held for others.
+    Hold,
+    /// To have been reached.
+    Boot,
+}
+
 /// What a run is told to do, as far as the conductor must know.
 #[derive(Debug, Clone)]
 pub struct Orders {
     /// The checked spec.
     pub spec: Spec,
-    /// Hold the target instead of working on it.
-    pub hold: bool,
+    /// What the target is for.
+    pub purpose: Purpose,
     /// Make this go wrong once the target is ready.
     pub provoke: Option<Provocation>,
     /// What the guest sets up.
     pub provisioning: Arc<Provisioning>,
     /// When the agent must have been heard of, from the start of QEMU.
     pub boot_timeout: Duration,
-    /// When the run must be over, from the start of QEMU.
+    /// What the run may take, from the start of its first QEMU.
     pub timeout: Duration,
+    /// When it must be over by that.
+    pub until: Instant,
 }
 
 /// Decides.
@@ -158,7 +171,7 @@ impl Conductor {
             Stage::Holding | Stage::Finishing | Stage::PoweringOff => false,
             Stage::Ending | Stage::Over => false,
         };
-        bound.then(|| self.begun + self.orders.timeout)
+        bound.then_some(self.orders.until)
     }
 
     /// Takes what happened.
@@ -428,13 +441,21 @@ impl Conductor {
         self.record.timeline.reached("target-ready", at);
         self.record.target_ready = true;
         let mut actions = vec![Action::ServePortals];
-        if self.orders.hold {
-            self.enter(Stage::Holding, None);
-            actions.push(Action::Announce);
-            actions.extend(self.take_newest(at));
-        } else {
-            self.enter(Stage::Working, None);
-            actions.extend(self.next_task(at));
+        match self.orders.purpose {
+            Purpose::Hold => {
+                self.enter(Stage::Holding, None);
+                actions.push(Action::Announce);
+                actions.extend(self.take_newest(at));
+            }
+            Purpose::Work => {
+                self.enter(Stage::Working, None);
+                actions.extend(self.next_task(at));
+            }
+            // Nobody comes.
+            Purpose::Boot => {
+                self.record.all_done = true;
+                return self.finish(at);
+            }
         }
         actions
     }

@@ -49,6 +49,16 @@ type ControlSender = Arc<Mutex<Option<Box<dyn Transmit>>>>;
 /// What is measured once the guest has dialled.
 type Waiting = Arc<Mutex<Option<Meter>>>;
 
+/// The ways to a machine, which are there before it is and after it.
+pub struct Doors {
+    /// The portals.
+    pub portals: Arc<Portals>,
+    /// What benchmarks measure.
+    pub ways: Vec<Way>,
+    /// Whether an initiator of our own comes.
+    pub initiator: bool,
+}
+
 /// A machine that runs.
 pub struct Machine {
     guardian: Option<Guardian>,
@@ -74,7 +84,7 @@ impl Machine {
     /// When something cannot be started; what was started is ended then.
     pub fn start(
         plan: &Plan,
-        doors: (Portals, Vec<Way>),
+        doors: Doors,
         provisioning: &Provisioning,
         reporter: &Reporter,
     ) -> Result<Self, Error> {
@@ -93,13 +103,14 @@ impl Machine {
 
     fn start_guarded(
         plan: &Plan,
-        (portals, ways): (Portals, Vec<Way>),
+        doors: Doors,
         provisioning: &Provisioning,
         reporter: &Reporter,
         directory: &Path,
         guardian: &Guardian,
     ) -> Result<Self, Error> {
-        let initiator = plan.needs_initiator().then(|| Starting::spawn(guardian)).transpose()?;
+        let Doors { portals, ways, initiator } = doors;
+        let initiator = initiator.then(|| Starting::spawn(guardian)).transpose()?;
         let helper = plan.transport.helper.as_deref();
         let ready = transport::prepare(
             plan.transport.transport,
@@ -118,7 +129,6 @@ impl Machine {
         trial::open_drives(&plan.program.path, &drives, directory, guardian)?;
         let devices = plan.devices(directory, ready.device, portals.forwards());
         let argv = command_line::argv(&plan.program.path, &devices);
-        let portals = Arc::new(portals);
         let control = ControlSender::default();
         let (monitor, meter) = (Arc::default(), Waiting::default());
         let listeners =

@@ -4,6 +4,7 @@
 //! happens into [`happening`]s; [`conductor`] says what to do about each; [`record`] keeps what was
 //! learnt and turns it into a verdict. This file is the loop between them.
 
+mod boots;
 pub mod command;
 pub mod conditions;
 pub mod conductor;
@@ -25,17 +26,19 @@ pub mod timeline;
 pub mod watch;
 
 use crate::error::Error;
-use crate::portal::{Asked, Portals};
+use crate::portal::{Asked, PortalAddress, Portals};
 use crate::result::CappedLog;
 use crate::spec::Spec;
 use crate::target::{Provisioning, Seed};
 use crate::verdict::Signal;
-use conductor::{Action, Conductor, Orders};
+use boots::Again;
+use conductor::{Action, Conductor, Orders, Purpose};
 use happening::{Happening, What};
 use lunlab_protocol::event::Event;
 use lunlab_protocol::message::decode;
 use lunlab_protocol::request::{Provocation, Request};
-use machine::Machine;
+use machine::{Doors, Machine};
+use meter::Way;
 use plan::Plan;
 use queue::{Happenings, Reporter, queue};
 use record::{Learnt, Record};
@@ -171,44 +174,94 @@ pub struct Outcome {
 pub fn run(
     plan: &Plan,
     conditions: &Conditions,
-    interrupts: &Interrupts,
+    interrupts: &mut Interrupts,
     logs: &mut Logs,
     watcher: &mut dyn Watcher,
 ) -> Result<Outcome, Error> {
     watcher.phase("starting QEMU");
     let reporter = interrupts.reporter.clone();
-    let (own, across) = (asked(&plan.spec), meter::asked(&plan.spec));
-    let across_at = across.iter().map(|(_, asked)| *asked);
-    let portals = Portals::bind(&own.iter().copied().chain(across_at).collect::<Vec<_>>())?;
-    let (bound, across_at) = portals.addresses().split_at(own.len());
-    let ways = across.iter().map(|(name, _)| *name).zip(across_at.iter().copied()).collect();
-    let bound = bound.to_vec();
-    let seed = Seed(machine::random_bytes()?);
-    let provisioning = Arc::new(Provisioning::new(&plan.spec, &bound, seed)?);
-    let mut machine = Machine::start(plan, (portals, ways), &provisioning, &reporter)?;
-    let _watch = conditions.watch.as_ref().map(|watch| watch.begin(&reporter)).transpose()?;
+    let mut ground = Ground::new(plan, conditions)?;
+    let doors = ground.doors(plan.needs_initiator());
+    let mut machine = Machine::start(plan, doors, &ground.provisioning, &reporter)?;
+    ground.until = machine.spawned + plan.spec.run.timeout;
+    conditions.watch.as_ref().map(|watch| watch.begin(&reporter)).transpose()?;
     let mut timeline = Timeline::new(conditions.started);
     timeline.reached("qemu-spawn", machine.spawned);
     let record = Record::new(timeline, &plan.spec);
     let orders = Orders {
         spec: plan.spec.clone(),
-        hold: conditions.hold,
+        purpose: if conditions.hold { Purpose::Hold } else { Purpose::Work },
         provoke: conditions.provoke,
-        provisioning,
+        provisioning: Arc::clone(&ground.provisioning),
         boot_timeout: conditions.boot_timeout,
         timeout: plan.spec.run.timeout,
+        until: ground.until,
     };
     let mut conductor = Conductor::new(orders, record, machine.spawned);
     let loaded = plan.loaded();
-    let (boot, contents) = (&plan.spec, &plan.contents);
-    let guest = Guest { boot, contents, loaded: &loaded, bound: &bound, seed };
-    conduct(&mut conductor, &mut machine, guest, interrupts, logs, watcher);
+    conduct(&mut conductor, &mut machine, ground.guest(&loaded), interrupts, logs, watcher);
     let argv = machine.argv.clone();
     machine.finish();
+    if !conditions.hold {
+        let (kept, ground, argv) = (Kept::default(), &ground, &*argv);
+        let mut again = Again { ground, interrupts, logs, watcher, argv, kept };
+        again.all(&mut conductor.record);
+    }
     let (spec, provisioning) = conductor.standing();
     let (spec, provisioning) = (spec.clone(), Arc::clone(provisioning));
     let learnt = conductor.record.conclude(&spec, Some(&provisioning));
     Ok(Outcome { learnt, argv })
+}
+
+/// What every machine of a run stands on: its plan, and the ports that were bound for it.
+struct Ground<'a> {
+    plan: &'a Plan,
+    portals: Arc<Portals>,
+    ways: Vec<Way>,
+    /// The portals of the target.
+    bound: Vec<PortalAddress>,
+    seed: Seed,
+    provisioning: Arc<Provisioning>,
+    boot_timeout: Duration,
+    /// When the run must be over.
+    until: Instant,
+}
+
+impl Drop for Ground<'_> {
+    fn drop(&mut self) {
+        self.portals.close();
+    }
+}
+
+impl<'a> Ground<'a> {
+    fn new(plan: &'a Plan, conditions: &Conditions) -> Result<Self, Error> {
+        let (own, across) = (asked(&plan.spec), meter::asked(&plan.spec));
+        let all: Vec<Asked> =
+            own.iter().chain(across.iter().map(|(_, asked)| asked)).copied().collect();
+        let portals = Portals::bind(&all)?;
+        let (bound, others) = portals.addresses().split_at(own.len());
+        let ways = across.iter().map(|(name, _)| *name).zip(others.iter().copied()).collect();
+        let seed = Seed(machine::random_bytes()?);
+        Ok(Self {
+            plan,
+            ways,
+            bound: bound.to_vec(),
+            seed,
+            provisioning: Arc::new(Provisioning::new(&plan.spec, bound, seed)?),
+            boot_timeout: conditions.boot_timeout,
+            until: conditions.started + plan.spec.run.timeout,
+            portals: Arc::new(portals),
+        })
+    }
+
+    fn doors(&self, initiator: bool) -> Doors {
+        Doors { portals: Arc::clone(&self.portals), ways: self.ways.clone(), initiator }
+    }
+
+    fn guest<'b>(&'b self, loaded: &'b [&'b str]) -> Guest<'b> {
+        let Self { plan, bound, seed, .. } = self;
+        Guest { boot: &plan.spec, contents: &plan.contents, loaded, bound, seed: *seed }
+    }
 }
 
 fn conduct(

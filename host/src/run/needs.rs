@@ -11,6 +11,7 @@ use crate::spec::{
 };
 use crate::target::COMP_ALGORITHM;
 use crate::transport::Transport;
+use lunlab_bench::workload::Run;
 use lunlab_bench::{fio, is_of_the_agent};
 use lunlab_initramfs::closure::{Host, closure};
 use lunlab_protocol::request::WORKLOADS_PROGRAM;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 /// Environment, when this lunlab was built without them.
 pub fn programs(spec: &Spec) -> Result<Vec<Program>, Error> {
     let needed = spec.benchmarks.iter().any(|each| match each {
+        Benchmark::Measured(asked) if matches!(asked.run(), Some(Run::Host)) => false,
         Benchmark::Measured(asked) => {
             let elsewhere =
                 asked.is_over_iscsi() || is_of_the_agent(asked.workload, |key| asked.value(key));

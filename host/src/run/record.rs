@@ -122,6 +122,25 @@ impl Record {
         }
     }
 
+    /// Whether more machines may be booted for benchmarks: all that this one was to do was done, and nothing broke.
+    #[must_use]
+    pub fn may_go_on(&self) -> bool {
+        let only_failures = self.facts.iter().all(|fact| fact.cause == Cause::Is(Kind::Fail));
+        let broke = self.detector.has_events() || self.ended_early.is_some();
+        self.all_done && only_failures && !broke && self.channel_lost.is_none()
+    }
+
+    /// A machine that was booted for a benchmark came to no good end, which is the run's.
+    pub fn boot_failed(&mut self, n: usize, fact: Fact, console_tail: Vec<String>) {
+        if let Some(benchmark) = self.benchmarks.get_mut(n).filter(|_| !fact.is_interruption()) {
+            benchmark.errors.push(fact.reason.clone());
+        }
+        if !console_tail.is_empty() {
+            self.console_tail = console_tail.into();
+        }
+        self.facts.push(fact);
+    }
+
     /// Takes a console line; true when it is the first that shows the guest to be beyond help.
     pub fn console_line(&mut self, line: &str) -> bool {
         self.detector.push_console(line);

@@ -134,5 +134,5 @@ fn without_a_nic_the_rest_is_measured_and_that_is_told() {
         assert!(told.starts_with("nic: the spec has no network"), "{told}");
     }
     let local = Lunlab::command(["bench", "channel", "--local"]).boots_nothing().finish();
-    local.exits(2).says("it measures the way to a guest");
+    local.exits(2).says("it needs a guest");
 }

@@ -6,6 +6,7 @@
 
 mod access;
 mod bench;
+mod boot;
 mod busy_writers;
 mod changes;
 mod channel;

@@ -3,7 +3,7 @@
 mod change;
 mod work;
 
-use super::{Action, Ask, Conductor, FINISH, Orders, POWER_OFF, QUIET, Stage};
+use super::{Action, Ask, Conductor, FINISH, Orders, POWER_OFF, Purpose, QUIET, Stage};
 use crate::initiator::{Failure, FailureKind, Job, Report};
 use crate::run::happening::{Ended, Happening, What};
 use crate::run::record::Record;
@@ -11,7 +11,7 @@ use crate::run::replan::Replanned;
 use crate::run::timeline::Timeline;
 use crate::spec::Spec;
 use crate::target::Provisioning;
-use crate::verdict::{Kind, Signal, Verdict};
+use crate::verdict::{Fact, Kind, Signal, Verdict};
 use lunlab_protocol::event::{Event, StepFailed};
 use lunlab_protocol::message::encode;
 use lunlab_protocol::request::Provocation;
@@ -34,11 +34,12 @@ impl Play {
         let now = Instant::now();
         let orders = Orders {
             spec: spec.clone(),
-            hold,
+            purpose: if hold { Purpose::Hold } else { Purpose::Work },
             provoke,
             provisioning: Arc::new(Provisioning::shown(&spec).unwrap()),
             boot_timeout: Duration::from_secs(60),
             timeout: Duration::from_secs(600),
+            until: now + Duration::from_secs(600),
         };
         let record = Record::new(Timeline::new(now), &spec);
         Self { conductor: Conductor::new(orders, record, now), spec, now }
@@ -475,4 +476,27 @@ fn a_refused_spec_is_told_line_by_line() {
     let actions = play.conductor.take(Happening { at: play.now, what });
     let said = ["the changed spec is not taken: s.toml:1:2: a", "    hint: b"];
     assert_eq!(actions, said.map(|line| Action::Say(line.into())));
+}
+
+#[test]
+fn a_machine_that_is_only_booted_is_taken_down_as_soon_as_its_target_is_ready() {
+    let mut play = Play::new();
+    play.conductor.orders.purpose = Purpose::Boot;
+    play.see(What::ControlOpened);
+    assert_eq!(play.hear(&Event::TargetReady { steps: 9 }), [Action::Ask(Ask::Finish)]);
+    play.hear(&Event::Finished);
+    play.qemu_ends(true);
+    assert!(play.conductor.record.may_go_on());
+    assert_eq!(play.verdict().kind, Kind::Pass);
+}
+
+#[test]
+fn nothing_more_is_booted_after_what_broke() {
+    let mut play = Play::new().ready();
+    assert!(!play.conductor.record.may_go_on(), "it is not done");
+    play.conductor.record.all_done = true;
+    play.conductor.record.fact(Fact::new(Kind::Fail, "a check"));
+    assert!(play.conductor.record.may_go_on(), "a check that fails is no reason");
+    play.see(What::Console("[    1.0] BUG: unable to handle page fault for address: 0".into()));
+    assert!(!play.conductor.record.may_go_on());
 }
