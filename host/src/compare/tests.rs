@@ -153,7 +153,7 @@ fn what_cannot_be_relied_on_is_not_compared_and_says_why() {
     let cases: [(Spoil, &str); 7] = [
         (|run| run.benchmarks[0].skipped = Some("no io_uring".into()), "B: skipped: no io_uring"),
         (|run| run.benchmarks[0].errors.push("EIO".into()), "B: failed: EIO"),
-        (|run| run.benchmarks[0].conditions.clock_ratio = Some(1.1), "clock went 1.100 times"),
+        (|run| run.benchmarks[0].conditions.clock_ratio = Some(1.1), "clock went 1.10 times"),
         (
             |run| {
                 run.benchmarks[0].series.clear();

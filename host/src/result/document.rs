@@ -344,7 +344,7 @@ pub struct Counter {
 pub struct Conditions {
     /// Readings before and after.
     pub gauges: Vec<Gauge>,
-    /// By how much the guest's clock went faster than the host's: 1 when they agree.
+    /// How many times as fast as the host's the guest's clock went during the run, for what the guest timed.
     pub clock_ratio: Option<f64>,
     /// Why the numbers are noisy; empty when nothing says so.
     pub noisy: Vec<String>,

@@ -392,12 +392,14 @@ impl Conductor {
                 self.kernel_spoke(fatal, at);
             }
             Event::Phase { phase, uptime_us } => {
+                self.record.guest_clock(*uptime_us, at);
                 if let Some(phase) = Phase::from_code(*phase) {
                     self.record.timeline.reached_in_guest(phase.name(), *uptime_us, at);
                     let words = phase_words(phase).map(str::to_owned);
                     return words.map(Action::Say).into_iter().collect();
                 }
             }
+            Event::Heartbeat { uptime_us } => self.record.guest_clock(*uptime_us, at),
             Event::TargetReady { .. } => return self.target_ready(at),
             Event::ProvisionFailed { undone } => {
                 self.record.provision_failed(*undone);

@@ -5,6 +5,7 @@
 //! learnt and turns it into a verdict. This file is the loop between them.
 
 mod boots;
+pub mod clocks;
 pub mod command;
 pub mod conditions;
 pub mod conductor;

@@ -6,6 +6,7 @@ use crate::initiator::Report;
 use crate::result::{
     Benchmark, CheckResult, DeviceFound, Kmsg, ModuleLoad, SpecChange, TaintChange, Target,
 };
+use crate::run::clocks::Clocks;
 use crate::run::conditions;
 use crate::run::latency;
 use crate::run::measurement::{
@@ -67,6 +68,7 @@ pub struct Record {
     devices: Vec<DeviceFound>,
     counters: BTreeMap<usize, Readings>,
     gauges: BTreeMap<usize, conditions::Readings>,
+    clocks: Clocks,
     kmsg: Kmsg,
     taint: Option<(u64, u64)>,
     console_tail: VecDeque<String>,
@@ -102,6 +104,7 @@ impl Record {
             devices: Vec::new(),
             counters: BTreeMap::new(),
             gauges: BTreeMap::new(),
+            clocks: Clocks::default(),
             kmsg: Kmsg::default(),
             taint: None,
             console_tail: VecDeque::new(),
@@ -283,6 +286,11 @@ impl Record {
         self.devices.retain(|device| names.contains(&&device.name));
     }
 
+    /// Takes what the guest's clock showed, in microseconds since it began.
+    pub fn guest_clock(&mut self, uptime_us: u64, at: Instant) {
+        self.clocks.take(Duration::from_micros(uptime_us).as_secs_f64() * 1e3, at);
+    }
+
     fn counter(&mut self, number: u32, path: &str, value: &str) {
         let n = usize::try_from(number / 2).unwrap_or(usize::MAX);
         if n < self.benchmarks.len() {
@@ -312,6 +320,9 @@ impl Record {
         let n = usize::try_from(number).unwrap_or(usize::MAX);
         if n < self.benchmarks.len() {
             self.gauges.entry(n).or_default().take(name, after, value, at);
+            if name == conditions::CLOCK {
+                self.clocks.take(value, at);
+            }
         }
     }
 
@@ -430,13 +441,14 @@ impl Record {
     }
 
     fn judge(mut self, spec: &Spec, provisioning: Option<&Provisioning>) -> Learnt {
+        let clock_ratio = self.clocks.ratio();
         for (n, benchmark) in self.benchmarks.iter_mut().enumerate() {
             summarise(benchmark);
             latency::conclude(benchmark);
             benchmark.statistics = self.counters.get(&n).map(Readings::differences);
             benchmark.negotiated = self.counters.get(&n).map(Readings::negotiated);
             if let Some(gauges) = self.gauges.remove(&n) {
-                benchmark.conditions = gauges.conclude();
+                benchmark.conditions = gauges.conclude(clock_ratio);
             }
         }
         self.evaluate_checks(spec);
