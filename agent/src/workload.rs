@@ -4,7 +4,7 @@
 use crate::boot::uptime_us;
 use crate::channel::Link;
 use lunlab_bench::workload::Values;
-use lunlab_bench::{hash, is_of_the_agent};
+use lunlab_bench::{hash, is_of_the_agent, smb};
 use lunlab_protocol::event::Event;
 use lunlab_protocol::message::cut;
 use lunlab_protocol::request::{Benchmark, Parameter, WORKLOADS_PROGRAM};
@@ -30,11 +30,17 @@ fn clock(benchmark: u32, after: bool, send: &mut dyn FnMut(&Event<'_>)) {
 }
 
 /// A benchmark to run.
-#[derive(Debug)]
 pub struct Job {
     number: u32,
     workload: String,
     values: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for Job {
+    /// Without its values: there may be a password among them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.workload)
+    }
 }
 
 impl Job {
@@ -81,7 +87,7 @@ impl Job {
 
     /// The program's own word of its end is passed on as well.
     fn run_program(&self, link: &Link) -> Result<(), String> {
-        let mut output = start(&self.words())
+        let mut output = start(&self.words(), &self.environment())
             .map_err(|errno| format!("start {WORKLOADS_PROGRAM}: {}", errno_name(errno)))?;
         let mut ended = false;
         let told = pipe::receive(&mut output, |event| {
@@ -101,8 +107,15 @@ impl Job {
     /// What the program is given.
     fn words(&self) -> Vec<String> {
         let first = [WORKLOADS_PROGRAM.to_owned(), self.number.to_string(), self.workload.clone()];
-        let values = self.values.iter().map(|(key, value)| [key, "=", value].concat());
+        let values = self.values.iter().filter(|(key, _)| key != smb::given::PASSWORD);
+        let values = values.map(|(key, value)| [key, "=", value].concat());
         first.into_iter().chain(values).collect()
+    }
+
+    /// A password is in no command line, which everybody can read.
+    fn environment(&self) -> Vec<String> {
+        let passwords = self.values.iter().filter(|(key, _)| key == smb::given::PASSWORD);
+        passwords.map(|(_, value)| [smb::given::PASSWORD_VARIABLE, "=", value].concat()).collect()
     }
 }
 
@@ -115,9 +128,8 @@ fn errno_name(errno: Errno) -> String {
 /// Starts the program; gives what it writes to standard output. What it says on standard error is for the console.
 ///
 /// By posix_spawn(3): the standard library's `Command` would add 20 kB to PID 1.
-fn start(words: &[String]) -> nix::Result<File> {
-    let words: Result<Vec<CString>, _> = words.iter().map(|word| CString::new(&**word)).collect();
-    let words = words.map_err(|_| Errno::EINVAL)?;
+fn start(words: &[String], environment: &[String]) -> nix::Result<File> {
+    let (words, environment) = (c_strings(words)?, c_strings(environment)?);
     let program = words.first().ok_or(Errno::EINVAL)?;
     let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
         .map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
@@ -128,9 +140,12 @@ fn start(words: &[String]) -> nix::Result<File> {
     // It begins with no signal blocked, as PID 1 blocks those that it waits for.
     attributes.set_sigmask(&SigSet::empty())?;
     attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK)?;
-    let none: [&CString; 0] = [];
-    posix_spawn(&**program, &actions, &attributes, &words, &none)?;
+    posix_spawn(&**program, &actions, &attributes, &words, &environment)?;
     Ok(File::from(reader))
+}
+
+fn c_strings(texts: &[String]) -> nix::Result<Vec<CString>> {
+    texts.iter().map(|text| CString::new(&**text).map_err(|_| Errno::EINVAL)).collect()
 }
 
 /// Whether a program may say this: what is no benchmark's, or another's, is not passed on.
@@ -161,16 +176,28 @@ mod tests {
         let parameters = parameters.into_iter().collect();
         let job = Job::new(&Benchmark { number: 7, workload: "hash", parameters });
         assert_eq!(job.words(), [WORKLOADS_PROGRAM, "7", "hash", "a=1=2", "b="]);
+        assert!(job.environment().is_empty());
+    }
+
+    #[test]
+    fn a_password_is_not_among_the_words() {
+        let parameters =
+            [("user", "u"), ("password", "canary")].map(|(key, value)| Parameter { key, value });
+        let parameters = parameters.into_iter().collect();
+        let job = Job::new(&Benchmark { number: 1, workload: "smb", parameters });
+        assert_eq!(job.words(), [WORKLOADS_PROGRAM, "1", "smb", "user=u"]);
+        assert_eq!(job.environment(), ["LUNLAB_PASSWORD=canary"]);
     }
 
     #[test]
     fn a_program_is_started_with_its_words_and_what_it_writes_is_read() {
-        let words = ["/bin/echo", "a b", "c"].map(str::to_owned);
+        let words = ["/bin/sh", "-c", "echo $0 $A", "a b"].map(str::to_owned);
         let mut written = String::new();
-        start(&words).unwrap().read_to_string(&mut written).unwrap();
+        let environment = ["A=c".to_owned()];
+        start(&words, &environment).unwrap().read_to_string(&mut written).unwrap();
         assert_eq!(written, "a b c\n");
-        assert_eq!(start(&["/proc/self/no-program".to_owned()]).unwrap_err(), Errno::ENOENT);
-        assert_eq!(start(&["a\0b".to_owned()]).unwrap_err(), Errno::EINVAL);
+        assert_eq!(start(&["/proc/self/no-program".to_owned()], &[]).unwrap_err(), Errno::ENOENT);
+        assert_eq!(start(&["a\0b".to_owned()], &[]).unwrap_err(), Errno::EINVAL);
     }
 
     #[test]

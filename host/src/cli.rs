@@ -73,6 +73,12 @@ pub enum Command {
     /// The iSCSI initiator's process: jobs on stdin, reports on stdout
     #[command(hide = true)]
     Initiator,
+    /// What QEMU starts for a guest's connection to the share: gives standard input to lunlab
+    #[command(hide = true)]
+    SmbConnection {
+        /// Where lunlab takes it.
+        socket: PathBuf,
+    },
 }
 
 const RUN_EXAMPLES: &str = "\

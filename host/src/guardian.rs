@@ -75,6 +75,12 @@ impl Guardian {
         self.withheld.keep_from(command)
     }
 
+    /// What it keeps from those it guards.
+    #[must_use]
+    pub fn withheld(&self) -> &Withheld {
+        &self.withheld
+    }
+
     /// Lets it do its work now and waits until it has: afterwards every guarded process has been
     /// killed and the directory is gone.
     ///

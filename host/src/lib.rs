@@ -23,6 +23,7 @@ pub mod report;
 pub mod result;
 pub mod run;
 pub mod runtime_directory;
+pub mod samba;
 pub mod saveconfig;
 pub mod spec;
 mod sys;

@@ -38,6 +38,7 @@ pub mod pattern;
 pub mod relay;
 pub mod sampling;
 pub mod sighash;
+pub mod smb;
 pub mod statistics;
 pub mod storage;
 pub mod transaction;
@@ -76,4 +77,5 @@ pub const WORKLOADS: &[workload::Workload] = &[
     relay::WORKLOAD,
     channel::WORKLOAD,
     boot::WORKLOAD,
+    smb::WORKLOAD,
 ];

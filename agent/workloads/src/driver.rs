@@ -5,6 +5,7 @@ mod digest;
 mod fio;
 mod pattern;
 mod relay;
+mod smb;
 mod storage;
 
 use lunlab_bench::workload::{Observer, Stopped, Values};
@@ -19,6 +20,7 @@ pub const DRIVERS: &[(&str, Driver)] = &[
     ("fio", fio::run),
     ("pattern", pattern::run),
     ("relay", relay::run),
+    ("smb", smb::run),
     ("storage", storage::run),
 ];
 

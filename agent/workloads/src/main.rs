@@ -1,5 +1,6 @@
 //! `lunlab-workloads NUMBER NAME [KEY=VALUE]…`
 
+use lunlab_bench::smb::given;
 use lunlab_bench::workload::{Stopped, Values};
 use lunlab_protocol::event::Event;
 use lunlab_protocol::frame::MAX_PAYLOAD;
@@ -18,7 +19,10 @@ fn main() -> ExitCode {
     let (Some(number), Some(name)) = (number, words.next()) else {
         return ExitCode::from(2);
     };
-    let values: Option<Values> = words.map(pair).collect();
+    // The one value that is not among the words.
+    let password = std::env::var(given::PASSWORD_VARIABLE).ok();
+    let password = password.map(|value| Some((given::PASSWORD.to_owned(), value)));
+    let values: Option<Values> = words.map(pair).chain(password).collect();
     let counts = values.as_ref().is_some_and(|values| values.flag("count"));
     let (mut output, mut buffer) = (stdout(), Box::new([0; MAX_PAYLOAD]));
     let mut send = |event: &Event<'_>| {

@@ -16,6 +16,7 @@ use crate::spec::{Benchmark, Spec, nearest};
 use crate::verdict::{Fact, Signal};
 use lunlab_bench::WORKLOADS;
 use lunlab_bench::channel::{self, ALL, NIC};
+use lunlab_bench::smb;
 use lunlab_bench::workload::{Kind, Run, Workload};
 use lunlab_protocol::event::Event;
 use std::fmt::Write;
@@ -106,7 +107,9 @@ fn spec_of(workloads: &[&Workload], parameters: &[(String, String)]) -> Result<S
             return Err(error.with_hint(hint));
         }
     }
-    if workloads.iter().any(|each| each.name == channel::WORKLOAD.name) && wants_nic(parameters) {
+    let share = workloads.iter().any(|each| each.name == smb::WORKLOAD.name);
+    let nic = workloads.iter().any(|each| each.name == channel::WORKLOAD.name);
+    if share || nic && wants_nic(parameters) {
         text += "[network]\nmode = \"user\"\n";
     }
     for workload in workloads {

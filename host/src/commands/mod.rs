@@ -13,7 +13,7 @@ mod spec_file;
 
 use crate::cli::{Cli, Command, Image};
 use crate::error::{Category, Error};
-use crate::{guardian, initiator, output};
+use crate::{guardian, initiator, output, samba};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -38,6 +38,7 @@ pub fn dispatch(cli: Cli, started: Instant) -> ExitCode {
             code(Err(Error::usage("the guardian is started by lunlab itself only")))
         }
         Command::Initiator => initiator::child::main(),
+        Command::SmbConnection { socket } => code(samba::handover::give(&socket).map(|()| 0)),
     }
 }
 

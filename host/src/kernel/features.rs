@@ -20,13 +20,15 @@ pub struct Alternative {
     pub until: (u32, u32),
 }
 
-/// Something a kernel must have, built in or as a module.
+/// Something a kernel must have, or had better have, built in or as a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Feature {
     /// Its name in messages.
     pub name: &'static str,
     /// Whether the channel to the host needs it: loaded before all else.
     pub channel: bool,
+    /// Whether a kernel without it will do as well: what needs it selects it where it is apart.
+    pub optional: bool,
     /// Any one of these will do; the first that is there is taken.
     pub alternatives: &'static [Alternative],
 }
@@ -48,11 +50,15 @@ const fn by(modules: &'static [&'static str], symbol: &'static str) -> Alternati
 const NEVER: (u32, u32) = (u32::MAX, 0);
 
 const fn feature(name: &'static str, alternatives: &'static [Alternative]) -> Feature {
-    Feature { name, channel: false, alternatives }
+    Feature { name, channel: false, optional: false, alternatives }
+}
+
+const fn optional(name: &'static str, alternatives: &'static [Alternative]) -> Feature {
+    Feature { optional: true, ..feature(name, alternatives) }
 }
 
 const fn channel(name: &'static str, alternatives: &'static [Alternative]) -> Feature {
-    Feature { name, channel: true, alternatives }
+    Feature { channel: true, ..feature(name, alternatives) }
 }
 
 /// What every run needs; none of it can be a module.
@@ -134,6 +140,25 @@ pub const DEVICE_MAPPER: Feature =
 pub const DM_DELAY: Feature = feature("dm-delay", &[by(&["dm_delay"], "CONFIG_DM_DELAY")]);
 /// Device-mapper's flakey.
 pub const DM_FLAKEY: Feature = feature("dm-flakey", &[by(&["dm_flakey"], "CONFIG_DM_FLAKEY")]);
+
+/// The CIFS client.
+pub const CIFS: Feature = feature("CIFS", &[by(&["cifs"], "CONFIG_CIFS")]);
+/// What it asks the crypto API for, as nothing in the guest loads what is asked for: to log in, to sign by each dialect, and, from 3.0
+/// on, to be able to encrypt. Its Kconfig selects what it needs; newer kernels call libraries instead, of which it depends.
+pub const CIFS_CRYPTO: [Feature; 12] = [
+    optional("md4", &[by(&["md4"], "CONFIG_CRYPTO_MD4")]),
+    optional("md5", &[by(&["md5"], "CONFIG_CRYPTO_MD5")]),
+    optional("hmac", &[by(&["hmac"], "CONFIG_CRYPTO_HMAC")]),
+    optional("sha256", &[by(&["sha256_generic", "sha256"], "CONFIG_CRYPTO_SHA256")]),
+    optional("sha512", &[by(&["sha512_generic", "sha512"], "CONFIG_CRYPTO_SHA512")]),
+    optional("aes", &[by(&["aes_generic", "aes"], "CONFIG_CRYPTO_AES")]),
+    optional("cmac", &[by(&["cmac"], "CONFIG_CRYPTO_CMAC")]),
+    optional("ctr", &[by(&["ctr"], "CONFIG_CRYPTO_CTR")]),
+    optional("ghash", &[by(&["ghash_generic", "ghash"], "CONFIG_CRYPTO_GHASH")]),
+    optional("ccm", &[by(&["ccm"], "CONFIG_CRYPTO_CCM")]),
+    optional("gcm", &[by(&["gcm"], "CONFIG_CRYPTO_GCM")]),
+    optional("ecb", &[by(&["ecb"], "CONFIG_CRYPTO_ECB")]),
+];
 
 /// Network namespaces.
 pub const NET_NAMESPACES: Feature = feature("network namespaces", &[by(&[], "CONFIG_NET_NS")]);
@@ -234,7 +259,9 @@ impl Contents {
     /// The features of `wanted` that the kernel lacks.
     #[must_use]
     pub fn missing(&self, wanted: &[Feature]) -> Vec<Feature> {
-        wanted.iter().filter(|feature| self.have(feature) == Have::Absent).copied().collect()
+        let is_missing =
+            |feature: &&Feature| !feature.optional && self.have(feature) == Have::Absent;
+        wanted.iter().filter(is_missing).copied().collect()
     }
 
     /// What cannot be known of the kernel before it is tried, in a sentence.
@@ -242,7 +269,7 @@ impl Contents {
     pub fn doubt(&self, wanted: &[Feature]) -> Option<String> {
         let drivers = wanted.iter().filter(|feature| {
             let may_be_module = feature.alternatives.iter().any(|one| !one.modules.is_empty());
-            may_be_module && self.have(feature) == Have::Unknown
+            may_be_module && !feature.optional && self.have(feature) == Have::Unknown
         });
         let names: Vec<&str> = drivers.map(|feature| feature.name).collect();
         (!names.is_empty()).then(|| {
@@ -280,7 +307,7 @@ impl Contents {
     #[must_use]
     pub fn out_of_reach(&self, feature: &Feature, loaded: &[&str]) -> Option<String> {
         let mut names = self.usable(feature).flat_map(|one| one.modules);
-        if names.any(|name| loaded.contains(name)) {
+        if feature.optional || names.any(|name| loaded.contains(name)) {
             return None;
         }
         match self.have(feature) {

@@ -167,7 +167,7 @@ qemu \\
   -netdev user,id=network-netdev,ipv6=off,restrict=on,hostfwd=tcp:127.0.0.1:40001-10.0.2.15:3260,hostfwd=tcp:127.0.0.1:40003-10.0.2.15:40003 \\
   -device virtio-net-pci,netdev=network-netdev,romfile= \\
   -append ''";
-        assert_eq!(typed(vec![Box::new(UserNetwork { forwards })]), expected);
+        assert_eq!(typed(vec![Box::new(UserNetwork { forwards, out: Vec::new() })]), expected);
     }
 
     #[test]

@@ -12,10 +12,12 @@ pub struct Forward {
     pub guest: SocketAddrV4,
 }
 
-/// A virtio NIC on the user network, with no way out of it: what comes in is all that a target needs.
+/// A virtio NIC on the user network, with no way out of it but those that are named: what comes in is all that a target needs.
 pub struct UserNetwork {
     /// The ways in.
     pub forwards: Vec<Forward>,
+    /// The ways out, as options.
+    pub out: Vec<String>,
 }
 
 impl Device for UserNetwork {
@@ -23,6 +25,7 @@ impl Device for UserNetwork {
         let forwards = self.forwards.iter();
         let forwards: String = forwards
             .map(|Forward { host, guest }| format!(",hostfwd=tcp:{host}-{guest}"))
+            .chain(self.out.iter().map(|option| format!(",{option}")))
             .collect();
         // Without its ROM, which is for booting from a network and would be looked for in vain
         // where QEMU's ROMs are not installed.

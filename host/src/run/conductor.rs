@@ -210,6 +210,7 @@ impl Conductor {
             What::CommandEnded { benchmark, outcome, output } => {
                 self.command_ended(benchmark, &outcome, output, at)
             }
+            What::ShareTrouble(what) => self.share_trouble(what, at),
             What::SpecChanged(spec) => self.spec_changed(*spec, at),
             What::Signal(signal) => self.signal(signal, at),
         }

@@ -68,6 +68,8 @@ pub enum What {
         /// What it said, or the beginning of it.
         output: String,
     },
+    /// A server of the share's ended otherwise than its client asked for, or a connection did not come to be one.
+    ShareTrouble(String),
     /// The spec's file changed: what it says now, or what is wrong with that.
     SpecChanged(Box<Result<Spec, String>>),
     /// A signal came.

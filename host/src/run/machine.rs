@@ -15,6 +15,7 @@ use crate::run::meter::{Line, Meter, Way};
 use crate::run::plan::Plan;
 use crate::run::queue::Reporter;
 use crate::run::segment;
+use crate::samba;
 use crate::target::{Provisioning, each_request};
 use crate::transport::{self, Arrival, Ready, Tokens};
 use crate::withheld::Withheld;
@@ -73,6 +74,7 @@ pub struct Machine {
     meter: Waiting,
     monitor: Arc<Mutex<Option<qmp::Monitor>>>,
     initiator: Option<Sender<Job>>,
+    share: Option<samba::Server>,
     reporter: Reporter,
     reaped: Vec<std::thread::JoinHandle<()>>,
 }
@@ -124,6 +126,10 @@ impl Machine {
         let token = benchmarks.iter().map(|byte| format!("{byte:02x}")).collect();
         let line = Line { token, channel: ready.channel, ways };
         write_initrd(plan, &ready, &tokens.run, provisioning, directory)?;
+        let share = plan.samba.as_ref();
+        let share =
+            share.map(|programs| samba::Server::start(programs, directory, guardian, reporter));
+        let share = share.transpose()?;
         let drives = plan.drives(directory);
         drives.iter().try_for_each(Drive::create)?;
         trial::open_drives(&plan.program.path, &drives, directory, guardian)?;
@@ -156,6 +162,7 @@ impl Machine {
             meter,
             monitor,
             initiator,
+            share,
             reporter: reporter.clone(),
             reaped,
         })
@@ -194,7 +201,23 @@ impl Machine {
 
     /// Asks the guest. A channel that is gone is noticed by who reads it.
     pub fn ask(&self, ask: &Ask) {
-        send(&self.control, &ask.request());
+        match (ask, &self.share) {
+            (Ask::Benchmark { number, workload, parameters }, Some(share))
+                if *workload == lunlab_bench::smb::WORKLOAD.name =>
+            {
+                // Only here, so that nothing that is kept or shown has a password.
+                let parameters = [parameters.clone(), share.parameters()].concat();
+                let ask = Ask::Benchmark { number: *number, workload, parameters };
+                send(&self.control, &ask.request());
+            }
+            _ => send(&self.control, &ask.request()),
+        }
+    }
+
+    /// The last that the share's server said.
+    #[must_use]
+    pub fn share_log(&self) -> Vec<String> {
+        self.share.as_ref().map(samba::Server::log_tail).unwrap_or_default()
     }
 
     /// Takes connections to the portals from now on.
@@ -235,6 +258,7 @@ impl Machine {
     pub fn release(&mut self) {
         // Its pipes would keep the initiator's thread waiting.
         self.initiator = None;
+        self.share = None;
         if let Some(guardian) = self.guardian.take() {
             guardian.finish();
         }

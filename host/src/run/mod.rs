@@ -348,6 +348,7 @@ fn carry_out(
         Action::RefusePortal(stream) => machine.refuse(stream),
         Action::Job(job) => machine.job(*job),
         Action::Command(command) => machine.command(command),
+        Action::KeepShareLog(n) => conductor.record.server_said(n, &machine.share_log()),
         Action::Say(text) => watcher.phase(&text),
         Action::Progress(text) => watcher.progress(&text),
         Action::Announce => {

@@ -113,6 +113,7 @@ pub fn wanted(spec: &Spec, transport: Transport) -> Vec<Feature> {
 fn of_benchmark(benchmark: &Benchmark) -> Vec<Feature> {
     match benchmark.workload() {
         "relay" => vec![features::NET_NAMESPACES, features::VETH, features::TOKEN_BUCKET],
+        "smb" => features::CIFS_CRYPTO.into_iter().chain([features::CIFS]).collect(),
         _ => Vec::new(),
     }
 }
@@ -269,6 +270,10 @@ mod tests {
         let benchmark = |name| beyond(&format!("[[benchmark]]\nworkload = \"{name}\"\n"));
         assert_eq!(benchmark("hash"), [""; 0]);
         assert_eq!(benchmark("relay"), ["network namespaces", "veth", "token bucket filter"]);
+        let smb = "[network]\nmode = \"user\"\n[[benchmark]]\nworkload = \"smb\"\n";
+        let needed = beyond(smb);
+        assert_eq!((needed[0], needed[needed.len() - 1]), ("virtio-net", "CIFS"));
+        assert!(["sha512", "cmac", "gcm"].iter().all(|name| needed.contains(name)), "{needed:?}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::qemu::program::Program;
 use crate::run::meter::crosses;
 use crate::run::needs::{parameters, programs, wanted};
 use crate::run::segment::{Modules, module_name};
+use crate::samba::{self, handover};
 use crate::spec::{ISCSI_PORT, KernelChoice, Network, PortalSpec, Spec, USER_NETWORK_ADDRESS};
 use crate::transport::choice::{
     Chosen as ChosenTransport, Facts, Lack, TransportChoice, choose, probe_vhost_user_vsock,
@@ -71,6 +72,8 @@ pub struct Plan {
     pub base: BaseSegment,
     /// The modules of the image in load order.
     pub modules: Modules,
+    /// Samba's programs, where a share is to be mounted.
+    pub samba: Option<samba::Programs>,
     /// Whether other local users may connect.
     pub share_portal: bool,
     /// What the user should know.
@@ -108,6 +111,7 @@ impl Plan {
             modules: spec.kernel.modules.clone(),
         };
         let programs = programs(&spec)?;
+        let samba = samba::Programs::needed(&spec, cache.root())?;
         let base = base_segment(cache, &kernel, &needs, &agent, &programs)?;
         let accelerator = accelerator::choose(spec.machine.accelerator, &program, cache)?;
         let parameters = parameters(&spec);
@@ -131,6 +135,7 @@ impl Plan {
             transport,
             base,
             modules,
+            samba,
             share_portal: options.share_portal,
             notes,
             kernel_args,
@@ -185,7 +190,8 @@ impl Plan {
             Box::new(Boot { kernel: self.boot.path.clone(), initrd: Self::initrd(directory) }),
         ];
         if self.spec.network == Network::User {
-            devices.push(Box::new(UserNetwork { forwards }));
+            let out = self.samba.iter().map(|_| handover::guestfwd(directory)).collect();
+            devices.push(Box::new(UserNetwork { forwards, out }));
         }
         devices.extend(disk::devices(self.drives(directory)));
         devices.push(Box::new(Extra { qemu: self.qemu_args.clone(), kernel: kernel_args }));

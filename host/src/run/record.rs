@@ -418,6 +418,14 @@ impl Record {
         }
     }
 
+    /// What a server of the host's said, of a benchmark that failed.
+    pub fn server_said(&mut self, n: usize, lines: &[String]) {
+        if let Some(benchmark) = self.nth_benchmark(n).filter(|_| !lines.is_empty()) {
+            let said = by_name(&format!("smbd said: {}", lines.join("; ")));
+            benchmark.errors.push(said);
+        }
+    }
+
     /// The last console lines.
     #[must_use]
     pub fn console_tail(&self) -> Vec<String> {

@@ -32,6 +32,7 @@ mod results;
 mod run;
 mod saveconfig;
 mod secrets;
+mod smb;
 mod specs;
 mod storage;
 mod transports;

@@ -28,6 +28,8 @@ pub enum Action {
     Job(Box<Job>),
     /// Run a program on the host.
     Command(HostCommand),
+    /// Keep what the share's server last said beside a benchmark that failed.
+    KeepShareLog(usize),
     /// Tell whoever watches.
     Say(String),
     /// How far something long is, in words that replace each other.

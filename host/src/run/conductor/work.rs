@@ -30,6 +30,10 @@ enum Side {
     LoggingOut,
 }
 
+/// How often the share's server may end otherwise than its client asked for. The client connects again each time, whether it is `soft`
+/// or not, and so recovers from one that was killed; it would never give up one that always ends.
+const SHARE_TROUBLES: u32 = 3;
+
 /// What is still to be done, and what is being done.
 pub(super) struct Work {
     tasks: VecDeque<Task>,
@@ -39,6 +43,8 @@ pub(super) struct Work {
     unread: usize,
     /// Whether the initiator's session is still there.
     session: bool,
+    /// How often the share's server failed.
+    share_troubles: u32,
 }
 
 impl Work {
@@ -55,7 +61,14 @@ impl Work {
         let benchmarks = orders.spec.benchmarks.iter().enumerate();
         let benchmarks = benchmarks.filter(|(_, benchmark)| in_a_guest(benchmark));
         tasks.extend(benchmarks.map(|(n, _)| Task::Benchmark(n)));
-        Self { tasks, current: None, side: Side::Running, unread: 0, session: false }
+        Self {
+            tasks,
+            current: None,
+            side: Side::Running,
+            unread: 0,
+            session: false,
+            share_troubles: 0,
+        }
     }
 
     /// The benchmark that is being done.
@@ -336,12 +349,37 @@ impl Conductor {
         if !self.work.runs(n) || self.stage != Stage::Working {
             return Vec::new();
         }
+        let mut actions = Vec::new();
         if problem.is_empty() {
             self.record.benchmark_done(n);
         } else {
             self.record.benchmark_failed(n, problem);
+            actions.extend(self.uses_share(n).then_some(Action::KeepShareLog(n)));
         }
-        self.task_ended(at)
+        actions.extend(self.task_ended(at));
+        actions
+    }
+
+    fn uses_share(&self, n: usize) -> bool {
+        let workload = self.orders.spec.benchmarks.get(n).map(Benchmark::workload);
+        workload == Some(lunlab_bench::smb::WORKLOAD.name)
+    }
+
+    /// A server that ended: the run ends when it is one time too many.
+    pub(super) fn share_trouble(&mut self, what: String, at: Instant) -> Vec<Action> {
+        self.work.share_troubles += 1;
+        let running = self.work.benchmark().filter(|n| self.work.runs(*n) && self.uses_share(*n));
+        let Some(n) = running
+            .filter(|_| self.work.share_troubles >= SHARE_TROUBLES && self.stage == Stage::Working)
+        else {
+            self.record.note(what);
+            return Vec::new();
+        };
+        let times = self.work.share_troubles;
+        self.record.benchmark_failed(n, &format!("{what} ({times} times in all)"));
+        let mut actions = vec![Action::KeepShareLog(n)];
+        actions.extend(self.quit(at));
+        actions
     }
 }
 

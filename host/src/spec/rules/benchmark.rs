@@ -1,10 +1,10 @@
 //! Benchmarks, against what there is to measure.
 
-use lunlab_bench::channel;
+use lunlab_bench::{channel, smb};
 
 use super::login::{self, By, of_targets};
 use super::lun::no_storage_object;
-use super::{Finding, not_a_multiple, over_iscsi, size_out_of_range, storage, top};
+use super::{Finding, not_a_multiple, over_iscsi, share, size_out_of_range, storage, top};
 use crate::spec::fault::{KeyPath, quoted};
 use crate::spec::quantity::{format_duration, format_size};
 use crate::spec::{
@@ -29,6 +29,9 @@ pub(super) fn check(spec: &Spec, findings: &mut Vec<Finding>) {
 fn check_measured(spec: &Spec, asked: &Measured, path: &KeyPath, findings: &mut Vec<Finding>) {
     check_paths(spec, asked, path, findings);
     login::check_named(&asked.login, path, findings);
+    if asked.workload == smb::WORKLOAD.name {
+        share::check(spec, asked, path, findings);
+    }
     let Some(access) = asked.access() else { return };
     let object = check_access(spec, access, asked.reads_back(), path, findings);
     let over_iscsi =

@@ -12,6 +12,7 @@ mod lun;
 mod notes;
 mod over_iscsi;
 mod portal;
+mod share;
 mod storage;
 mod storage_object;
 mod target;

@@ -188,3 +188,18 @@ fn what_has_secrets_goes_by_the_channel_and_all_else_lies_in_the_image() {
         assert_eq!(play.see(What::ControlOpened), Vec::from_iter(expected));
     }
 }
+
+#[test]
+fn a_shares_server_may_end_twice_and_no_more() {
+    let text = "[network]\nmode = \"user\"\n[[benchmark]]\nworkload = \"smb\"\n";
+    let mut play = Play::of(spec(text), false, None).ready();
+    for _ in 0..2 {
+        assert_eq!(play.see(What::ShareTrouble("smbd: signal: 9".into())), []);
+    }
+    let third = play.see(What::ShareTrouble("smbd: exit status: 1".into()));
+    assert_eq!(third, [Action::KeepShareLog(0), Action::Quit]);
+    play.qemu_ends(true);
+    let verdict = play.verdict();
+    assert_eq!(verdict.kind, Kind::Fail);
+    assert!(verdict.reason.contains("exit status: 1 (3 times in all)"), "{verdict:?}");
+}

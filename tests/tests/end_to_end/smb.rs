@@ -1,0 +1,133 @@
+//! A share of the host's Samba, mounted in the guest.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use lunlab_tests::{Finished, Lunlab, kernels, write_program};
+use serde_json::Value;
+
+const SMALL: [&str; 6] =
+    ["samples_min=2", "samples_max=2", "warm_up=0s", "budget=1s", "file_size=1M", "files=8"];
+
+fn smb(parameters: &[&str]) -> Lunlab {
+    let values = SMALL.iter().chain(parameters).flat_map(|value| ["-p", value]);
+    Lunlab::command(["bench", "smb"].into_iter().chain(values)).within(Duration::from_secs(240))
+}
+
+/// Where Samba's programs are, as lunlab looks for them.
+fn path() -> String {
+    let path = std::env::var("PATH").unwrap();
+    format!("{path}:/usr/local/sbin:/usr/sbin:/sbin:{}", kernels::cache().join("bin").display())
+}
+
+/// Puts a script in the place of one of Samba's programs; `$REAL` is where the real one is.
+fn in_place_of(lunlab: Lunlab, name: &str, script: &str) -> Lunlab {
+    let places = lunlab.directory().path().join("programs");
+    fs::create_dir_all(&places).unwrap();
+    let real = path();
+    write_program(&places.join(name), &format!("#!/bin/sh\nPATH='{real}'\n{script}\n"));
+    lunlab.env("PATH", format!("{}:{}", places.display(), std::env::var("PATH").unwrap()))
+}
+
+fn finding<'a>(benchmark: &'a Value, name: &str) -> &'a str {
+    let text = benchmark["findings"][name].as_str();
+    text.unwrap_or_else(|| panic!("no {name} in {}", benchmark["findings"]))
+}
+
+#[test]
+fn every_dialect_is_the_one_that_was_asked_for_and_moves_its_bytes_over_the_wire() {
+    let lunlab = smb(&["vers=2.1,3.0,3.1.1"]).args(["--format", "json"]);
+    // Only Samba's own program hears the password.
+    let password = lunlab.directory().path().join("password.secret");
+    let script = format!("tee '{}' | pdbedit \"$@\"", password.display());
+    let finished = in_place_of(lunlab, "pdbedit", &script).start().leaves_nothing();
+    finished.verdict("pass", 0);
+    let document = finished.result();
+    let benchmarks = document["benchmarks"].as_array().unwrap();
+    let dialects: Vec<_> = benchmarks.iter().map(|each| finding(each, "dialect")).collect();
+    assert_eq!(dialects, ["0x0210", "0x0300", "0x0311"]);
+    benchmarks.iter().for_each(is_whole);
+    nothing_has(&finished, &fs::read_to_string(password).unwrap());
+}
+
+fn is_whole(benchmark: &Value) {
+    let series = benchmark["series"].as_array().unwrap();
+    let names: Vec<_> = series.iter().map(|each| each["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["write", "read", "create", "stat", "list", "rename", "unlink"]);
+    assert!(series.iter().all(|each| each["summary"]["median"].as_f64().unwrap() > 0.0));
+    assert!(["0xfe534d42", "0xff534d42"].contains(&finding(benchmark, "statfs type")));
+    let bytes = |name| finding(benchmark, name).parse::<u64>().unwrap();
+    // The dialects know no smaller unit than the server's.
+    let unit = bytes("statfs block size").max(1 << 20);
+    let (own, host) = (bytes("statfs total"), bytes("statfs total on the host"));
+    assert!(own <= host && host - own <= unit, "{own} of {host}");
+    assert!((1..own).contains(&bytes("statfs free")));
+    let wire: Vec<u64> =
+        finding(benchmark, "wire").split(' ').filter_map(|word| word.parse().ok()).collect();
+    let [came, read, went, written] = wire[..] else { panic!("{wire:?}") };
+    assert!(read == 2 << 20 && (read..read * 5 / 4).contains(&came), "{wire:?}");
+    assert!(written == 2 << 20 && (written..written * 5 / 4).contains(&went), "{wire:?}");
+}
+
+/// The password, which Samba was told twice.
+fn nothing_has(finished: &Finished, told: &str) {
+    let [first, second] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told:?}") };
+    assert!(first == second && first.len() == 32, "{told:?}");
+    for file in files(&finished.result_directory()) {
+        let bytes = fs::read(&file).unwrap();
+        let found = bytes.windows(first.len()).any(|window| window == first.as_bytes());
+        assert!(!found, "{} has it", file.display());
+    }
+    assert!(!finished.stdout.contains(first) && !finished.stderr.contains(first));
+}
+
+fn files(directory: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// An smbd that is killed while it serves, and what is there for the next connection.
+fn killed(next: &str) -> Finished {
+    // What is under way then is a write, which can be done again.
+    let lunlab = smb(&["file_size=16M"]);
+    let lived = lunlab.directory().path().join("lived");
+    let script = format!(
+        r#"if mkdir '{}'; then
+    exec 3<&0
+    smbd "$@" <&3 3<&- &
+    until [ -s "${{4%/*/*}}/share/sequential" ]; do sleep 0.02; done
+    kill -9 $! $$
+fi
+{next}"#,
+        lived.display()
+    );
+    in_place_of(lunlab, "smbd", &script).start().leaves_nothing()
+}
+
+#[test]
+fn a_server_that_is_killed_is_replaced() {
+    let finished = killed("exec smbd \"$@\"");
+    finished.verdict("pass", 0);
+    let notes = finished.result()["notes"].to_string();
+    assert_eq!(notes.matches("smbd, which serves the share").count(), 1, "{notes}");
+    assert!(notes.contains("SIGKILL"), "{notes}");
+}
+
+#[test]
+fn a_server_that_always_ends_ends_the_run() {
+    let finished = killed("echo 'not today' >&2\nexit 7");
+    let verdict = finished.verdict("fail", 1);
+    assert!(verdict.reason.contains("exit status: 7 (3 times in all)"), "{verdict:?}");
+    let errors = finished.result()["benchmarks"][0]["errors"].to_string();
+    assert!(errors.contains("smbd said: ") && errors.contains("not today"), "{errors}");
+}
+
+#[test]
+fn what_cannot_be_is_said_before_anything_boots() {
+    let text = "[[benchmark]]\nworkload = \"smb\"\nblock_size = \"3K\"\nfile_size = \"8K\"\n";
+    let refused = Lunlab::run().spec(text).boots_nothing().finish();
+    refused.exits(2).says("add [network] with mode = \"user\"").says("file_size = \"9K\"");
+    let local = smb(&[]).args(["--local"]).boots_nothing().finish();
+    assert!(local.story().contains("a guest mounts a share of its host"), "{}", local.story());
+}
