@@ -30,8 +30,8 @@ enum Side {
     LoggingOut,
 }
 
-/// How often the share's server may end otherwise than its client asked for. The client connects again each time, whether it is `soft`
-/// or not, and so recovers from one that was killed; it would never give up one that always ends.
+/// How often the share's server may end otherwise than its client asked for. The client, `soft` or not, fails what was under
+/// way or connects again and goes on; as connecting works each time, it may never give up a server that always ends.
 const SHARE_TROUBLES: u32 = 3;
 
 /// What is still to be done, and what is being done.
