@@ -40,6 +40,37 @@ impl Axis {
         Self::nice(0.0..if most > 0.0 { most } else { 1.0 }, name, unit)
     }
 
+    /// A linear axis from 0 to `most`, with room at both ends for what is drawn there.
+    pub(super) fn with_room(most: f64, title: &str) -> Self {
+        let axis = Self::from_zero(most, title, "");
+        let room = axis.range.end * 0.03;
+        Self { range: -room..axis.range.end + room, ..axis }
+    }
+
+    /// An axis of quantities: logarithmic where the greatest is so much more than the least that it would not be seen.
+    pub(super) fn wide(values: &[f64], unit: &str) -> Self {
+        let (low, high) = extent(values);
+        let decades = (high / low).log10();
+        if low.is_nan() || low <= 0.0 || decades.is_nan() || decades < 1.5 || decades > 30.0 {
+            return Self::linear(values, "", unit);
+        }
+        let (factor, shown) = display_unit(unit, high);
+        let range = (low / factor).log10() - 0.1..(high / factor).log10() + 0.1;
+        let factors: &[f64] = if decades > 3.0 { &[1.0] } else { &[1.0, 3.0] };
+        let mut ticks = Vec::new();
+        for exponent in -40..=40 {
+            for step in factors.iter().map(|step| step * 10f64.powi(exponent)) {
+                if range.contains(&step.log10()) {
+                    ticks.push(((step * factor).log10(), number(step)));
+                }
+            }
+        }
+        let every = ticks.len().div_ceil(8).max(1);
+        let ticks = ticks.into_iter().step_by(every).collect();
+        let range = range.start + factor.log10()..range.end + factor.log10();
+        Self { range, ticks, title: shown, logarithmic: true }
+    }
+
     /// A linear axis as far to one side of 0 as to the other.
     pub(super) fn around_zero(most: f64, name: &str, unit: &str) -> Self {
         let (_, most) = extent(&[most]);
@@ -64,7 +95,11 @@ impl Axis {
         let high = high.clamp(low * 2.0, LONGEST * 2.0);
         let range = low.log10() - 0.02..high.log10() + 0.02;
         let decades = range.end - range.start;
-        let factors: &[f64] = if decades > 2.5 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+        let factors: &[f64] = match decades {
+            0.0..0.8 => &[1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0],
+            0.8..2.5 => &[1.0, 2.0, 5.0],
+            _ => &[1.0],
+        };
         let mut ticks = Vec::new();
         for exponent in 0..=20 {
             for factor in factors {
@@ -222,6 +257,21 @@ mod tests {
             ["100 µs", "200 µs", "500 µs", "1 ms", "2 ms", "5 ms"]
         );
         assert_eq!(labels(&Axis::times(&[900.0, 6e6], "")), ["1 µs", "10 µs", "100 µs", "1 ms"]);
+    }
+
+    #[test]
+    fn quantities_far_apart_have_a_tick_at_each_power_of_ten() {
+        let axis = Axis::wide(&[0.6, 1900.0], "MB/s");
+        assert_eq!((labels(&axis), axis.title.as_str()), (vec!["1", "10", "100", "1000"], "MB/s"));
+        assert!((axis.place(100.0) - 2.0).abs() < 1e-9 && axis.range.contains(&axis.place(0.6)));
+        let rates = Axis::wide(&[900.0, 90e3], "1/s");
+        assert_eq!(
+            (labels(&rates), rates.title.as_str()),
+            (vec!["1", "3", "10", "30", "100"], "k/s")
+        );
+        for linear in [&[5.0, 9.0][..], &[0.0, 1e9], &[-1.0, 1e9], &[]] {
+            assert_eq!(Axis::wide(linear, "ms"), Axis::linear(linear, "", "ms"), "{linear:?}");
+        }
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! The verdict, and what it is of.
 
-use super::Run;
+use super::forest::Comparison;
 use super::html::{Column, push, section, table, text};
+use super::{Run, Side};
 use crate::result::{Document, VerdictRecord};
 
 /// The most lines of a finding that are shown; the JSON has all.
 const LINES: usize = 40;
 
-/// What stands on top.
-pub(super) fn header(runs: &[Run]) -> String {
+/// What stands on top: how two sides compare, where there are two, and the verdict of the runs.
+pub(super) fn header(runs: &[Run], comparison: Option<&Comparison>) -> String {
     let worst = runs.iter().max_by_key(|run| run.document.verdict.exit_code);
     let Some(worst) = worst else { return String::new() };
     let mut html = String::from("<header>\n");
@@ -17,14 +18,50 @@ pub(super) fn header(runs: &[Run]) -> String {
         let line = format!("{name} is incomplete: it was cut short, and this is what it had.");
         push(&mut html, format_args!("<p class=\"banner\">{}</p>\n", text(&line)));
     }
-    push(&mut html, format_args!("<h1>{} {}</h1>\n", badge(worst), text(&kernel(&worst.document))));
-    push(&mut html, format_args!("<p class=\"reason\">{}</p>\n", text(&reason(runs, worst))));
+    let of_runs = text(&reason(runs, worst));
+    match comparison {
+        Some(comparison) => {
+            let (class, word) = comparison.headline();
+            let headline = span(class, &word.to_uppercase());
+            push(&mut html, format_args!("<h1>{headline} B against A</h1>\n"));
+            let words = text(&format!("{}. {}", comparison.counts(), sides(runs)));
+            push(&mut html, format_args!("<p class=\"reason\">{words}</p>\n"));
+            push(&mut html, format_args!("<p class=\"runs\">{} {of_runs}</p>\n", badge(worst)));
+        }
+        None => {
+            let kernel = text(&kernel(&worst.document));
+            push(&mut html, format_args!("<h1>{} {kernel}</h1>\n", badge(worst)));
+            push(&mut html, format_args!("<p class=\"reason\">{of_runs}</p>\n"));
+        }
+    }
     for line in worst.document.verdict.lines.iter().take(LINES) {
         push(&mut html, format_args!("<code>{}</code>\n", text(line)));
     }
-    html.push_str("</header>\n");
-    html.push_str(&if runs.len() == 1 { facts(worst) } else { overview(runs) });
-    html
+    html + "</header>\n"
+}
+
+/// What the run is of, or each of several.
+pub(super) fn runs(runs: &[Run]) -> String {
+    match runs {
+        [] => String::new(),
+        [run] => facts(run),
+        several => overview(several),
+    }
+}
+
+/// What the sides are: `A: 6.1.0, 3 runs; B: 6.2.0, 3 runs`.
+fn sides(runs: &[Run]) -> String {
+    let side = |(name, side)| {
+        let of: Vec<&Run> = runs.iter().filter(|run| run.side == Some(side)).collect();
+        let mut kernels: Vec<String> = of.iter().map(|run| kernel(&run.document)).collect();
+        kernels.dedup();
+        let plural = if of.len() == 1 { "" } else { "s" };
+        (!of.is_empty())
+            .then(|| format!("{name}: {}, {} run{plural}", kernels.join(", "), of.len()))
+    };
+    let words: Vec<String> =
+        [("A", Side::A), ("B", Side::B)].into_iter().filter_map(side).collect();
+    words.join("; ")
 }
 
 /// The page's title.
@@ -46,7 +83,11 @@ fn badge(run: &Run) -> String {
         ("" | "pass" | "interrupted" | "incomplete", _) => "doubtful",
         _ => "bad",
     };
-    format!("<span class=\"verdict {class}\">{}</span>", text(&word(run)))
+    span(class, &word(run))
+}
+
+fn span(class: &str, word: &str) -> String {
+    format!("<span class=\"verdict {class}\">{}</span>", text(word))
 }
 
 fn kernel(document: &Document) -> String {
@@ -79,7 +120,11 @@ fn facts(run: &Run) -> String {
         facts.push(("accelerator", format!("{}, {}", accelerator.name, accelerator.reason)));
     }
     if let Some(transport) = &document.transport {
-        facts.push(("transport", format!("{}, {}", transport.name, transport.reason)));
+        let passed_over = transport.passed_over.iter();
+        let why = passed_over.map(|each| format!("not {}: {}", each.name, each.reason));
+        let why = why.collect::<Vec<_>>().join("; ");
+        let why = if why.is_empty() { &transport.reason } else { &why };
+        facts.push(("transport", format!("{}, {why}", transport.name)));
     }
     if let Some(qemu) = &document.qemu {
         facts.push(("QEMU", qemu.version.clone()));

@@ -22,12 +22,15 @@ pub(super) fn text(text: &str) -> String {
 
 /// A column of a table.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Column {
+pub(super) enum Column<'a> {
     /// Words.
-    Text(&'static str),
+    Text(&'a str),
     /// Numbers.
-    Number(&'static str),
+    Number(&'a str),
 }
+
+/// What stands for a number that is not known.
+pub(super) const NOTHING: &str = "–";
 
 /// A table of texts; nothing without rows.
 pub(super) fn table(columns: &[Column], rows: &[Vec<String>]) -> String {
@@ -60,16 +63,18 @@ pub(super) fn table(columns: &[Column], rows: &[Vec<String>]) -> String {
     html + "</tbody></table></div>\n"
 }
 
-/// Numbers stay beside their units; a range may break before its second.
+/// Numbers stay beside their units; a range may break before its second, and an error before it.
 fn together(numbers: &str) -> String {
-    numbers.replace(' ', "\u{a0}").replace("\u{a0}to\u{a0}", " to\u{a0}")
+    let joined = numbers.replace(' ', "\u{a0}");
+    joined.replace("\u{a0}to\u{a0}", " to\u{a0}").replace("\u{a0}±\u{a0}", " ±\u{a0}")
 }
 
 fn with_content<'a>(
-    columns: &[Column],
+    columns: &[Column<'a>],
     rows: &'a [Vec<String>],
-) -> (Vec<Column>, Vec<Vec<&'a str>>) {
-    let said = |n: usize| rows.iter().any(|row| row.get(n).is_some_and(|cell| !cell.is_empty()));
+) -> (Vec<Column<'a>>, Vec<Vec<&'a str>>) {
+    let says = |cell: &String| !["", NOTHING].contains(&cell.as_str());
+    let said = |n: usize| rows.iter().any(|row| row.get(n).is_some_and(says));
     let kept: Vec<usize> = (0..columns.len()).filter(|n| said(*n)).collect();
     let cells = |row: &'a Vec<String>| kept.iter().filter_map(|n| row.get(*n)).map(String::as_str);
     (
@@ -128,6 +133,24 @@ pub(super) fn side_by_side(figures: &[Figure]) -> String {
     }
     let inner: String = figures.iter().map(Figure::html).collect();
     format!("<div class=\"pairs\">\n{inner}</div>\n")
+}
+
+/// The most figures of a section: more of them nobody looks at.
+const FIGURES: usize = 24;
+
+/// As many as a section draws, those with the least keys, in their order; and what is said of the others.
+pub(super) fn some_of<K: Ord + Copy, T>(figures: Vec<(K, T)>) -> (Vec<T>, String) {
+    let left = match figures.len().saturating_sub(FIGURES) {
+        0 => String::new(),
+        more => {
+            format!("<p class=\"note\">{more} more are not drawn; the raw results have them.</p>\n")
+        }
+    };
+    let mut chosen: Vec<_> = figures.into_iter().enumerate().collect();
+    chosen.sort_by_key(|(_, (key, _))| *key);
+    chosen.truncate(FIGURES);
+    chosen.sort_by_key(|(place, _)| *place);
+    (chosen.into_iter().map(|(_, (_, figure))| figure).collect(), left)
 }
 
 /// Adds to a string.

@@ -3,12 +3,12 @@
 
 use super::quantity::{percent, range};
 use super::role::{Role, SERIES};
+use super::telling::{Parameters, Telling, label, telling};
 use super::{Run, Side};
 use crate::result::{Benchmark, Series};
 use crate::spec::format_size;
 use lunlab_bench::statistics;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// Runs that share a colour.
 #[derive(Clone, Debug)]
@@ -39,7 +39,11 @@ pub(super) fn lanes(runs: &[Run]) -> Vec<Lane<'_>> {
 #[derive(Clone, Debug)]
 pub(super) struct Group<'a> {
     pub(super) workload: &'a str,
-    pub(super) parameters: &'a BTreeMap<String, Value>,
+    pub(super) parameters: &'a Parameters,
+    /// What tells it from the other groups of its workload.
+    pub(super) telling: Telling<'a>,
+    /// The workload and what tells: `randread, queue_depth 32`.
+    pub(super) label: String,
     /// By lane; in the order of runs.
     pub(super) lanes: Vec<Vec<&'a Benchmark>>,
 }
@@ -61,26 +65,20 @@ pub(super) fn groups<'a>(lanes: &[Lane<'a>]) -> Vec<Group<'a>> {
             groups.push(Group {
                 workload: &benchmark.workload,
                 parameters: &benchmark.parameters,
+                telling: Vec::new(),
+                label: String::new(),
                 lanes: of,
             });
         }
+    }
+    let named: Vec<_> = groups.iter().map(|group| (group.workload, group.parameters)).collect();
+    for (group, telling) in groups.iter_mut().zip(telling(&named)) {
+        (group.label, group.telling) = (label(group.workload, &telling), telling);
     }
     groups
 }
 
 impl<'a> Group<'a> {
-    /// What tells it from the other groups of its workload: `randread, queue_depth 32`.
-    pub(super) fn label(&self, all: &[Group]) -> String {
-        let others = all.iter().filter(|other| other.workload == self.workload);
-        let others: Vec<_> = others.map(|other| other.parameters).collect();
-        let varies = |(name, value): &(&String, &Value)| {
-            others.iter().any(|other| other.get(*name) != Some(*value))
-        };
-        let told = self.parameters.iter().filter(varies);
-        let told = told.map(|(name, value)| format!(", {name} {}", shown(name, value)));
-        std::iter::once(self.workload.to_owned()).chain(told).collect()
-    }
-
     /// The series that any lane has: names and units, in order.
     pub(super) fn series(&self) -> Vec<(&'a str, &'a str)> {
         let mut names: Vec<(&str, &str)> = Vec::new();
@@ -177,7 +175,7 @@ pub(super) fn shown(name: &str, value: &Value) -> String {
 }
 
 /// Parameters on one line.
-pub(super) fn parameters(parameters: &BTreeMap<String, Value>) -> String {
+pub(super) fn parameters(parameters: &Parameters) -> String {
     let words: Vec<String> =
         parameters.iter().map(|(name, value)| format!("{name} {}", shown(name, value))).collect();
     words.join(", ")

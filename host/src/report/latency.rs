@@ -1,10 +1,11 @@
 //! How latencies were distributed, workload by workload.
 
 use super::axis::{Axis, as_float};
-use super::html::{Column, Figure, section, side_by_side, table};
+use super::html::{Column, Figure, section, side_by_side, some_of, table};
 use super::lanes::{Group, Lane};
 use super::plot::{HALF, Mark, NUMBERS, Plot};
 use super::quantity::quantity;
+use super::sweep::swept;
 use crate::result::{PERCENTILES, percentile};
 
 /// Bars of a plot.
@@ -15,21 +16,18 @@ type Buckets = Vec<(u64, u64)>;
 
 /// The section.
 pub(super) fn latency(groups: &[Group], lanes: &[Lane]) -> String {
-    let mut figures = Vec::new();
-    for group in groups {
-        for name in names(group) {
-            let buckets: Vec<Buckets> =
-                group.lanes.iter().map(|benchmarks| merged(benchmarks, name)).collect();
-            if let Some(figure) = figure(&title(group, groups, name), lanes, &buckets) {
-                figures.push(figure);
-            }
-        }
-    }
-    section("latency", "Latency", &side_by_side(&figures))
-}
-
-fn title(group: &Group, groups: &[Group], name: &str) -> String {
-    format!("{}: {name}", group.label(groups))
+    let named = |(group, swept)| {
+        let names = names(group).into_iter().enumerate();
+        names.map(move |(rank, name)| ((swept, rank), (group, name)))
+    };
+    let (shown, left) = some_of(groups.iter().zip(swept(groups)).flat_map(named).collect());
+    let of_one = |(group, name): &(&Group, &str)| {
+        let merge = |benchmarks: &Vec<&crate::result::Benchmark>| merged(benchmarks, name);
+        let buckets: Vec<Buckets> = group.lanes.iter().map(merge).collect();
+        figure(&format!("{}: {name}", group.label), lanes, &buckets)
+    };
+    let figures: Vec<Figure> = shown.iter().filter_map(of_one).collect();
+    section("latency", "Latency", &(side_by_side(&figures) + &left))
 }
 
 fn names<'a>(group: &Group<'a>) -> Vec<&'a str> {

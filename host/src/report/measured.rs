@@ -1,14 +1,12 @@
 //! Everything measured, in one table; what could not be, and what makes it doubtful.
 
-use super::html::{Column, push, section, table, text};
+use super::html::{Column, section, table, text};
 use super::lanes::{Estimate, Group, Lane, parameters};
 use super::quantity::{percent, quantity};
 
 /// The section.
 pub(super) fn measured(groups: &[Group], lanes: &[Lane]) -> String {
-    let mut content = remarks(groups, lanes);
-    content.push_str(&medians(groups, lanes));
-    content.push_str(&counters(groups, lanes));
+    let content = medians(groups, lanes) + &counters(groups, lanes);
     section("measured", "Measured", &content)
 }
 
@@ -28,7 +26,7 @@ fn medians(groups: &[Group], lanes: &[Lane]) -> String {
         for name in group.series() {
             for (n, lane) in lanes.iter().enumerate() {
                 let Some(found) = group.estimate(n, name) else { continue };
-                rows.push(row(group.label(groups), name, &lane.label, &found));
+                rows.push(row(group.label.clone(), name, &lane.label, &found));
             }
         }
     }
@@ -49,29 +47,35 @@ fn row(label: String, (name, unit): (&str, &str), lane: &str, found: &Estimate) 
     ]
 }
 
+/// The most of those remarks of which there may be one for each benchmark.
+const NOISY: usize = 8;
+
 /// What could not run, went wrong, or was measured on a noisy machine.
-fn remarks(groups: &[Group], lanes: &[Lane]) -> String {
-    let mut html = String::new();
+pub(super) fn remarks(groups: &[Group], lanes: &[Lane]) -> String {
+    let (mut grave, mut noisy) = (Vec::new(), Vec::new());
     for group in groups {
-        let label = group.label(groups);
         for (lane, benchmarks) in lanes.iter().zip(&group.lanes) {
+            let of = if lanes.len() > 1 { format!(" ({})", lane.label) } else { String::new() };
+            let line = |word, why: &String| remark(word, &format!("{}{of}: {why}", group.label));
             for benchmark in benchmarks {
-                let skipped = benchmark.skipped.iter().map(|why| ("skipped", why));
-                let errors = benchmark.errors.iter().map(|why| ("error", why));
-                let noisy = benchmark.conditions.noisy.iter().map(|why| ("noisy", why));
-                for (word, why) in skipped.chain(errors).chain(noisy) {
-                    let of =
-                        if lanes.len() > 1 { format!(" ({})", lane.label) } else { String::new() };
-                    let line = text(&format!("{label}{of}: {why}"));
-                    push(
-                        &mut html,
-                        format_args!("<li><b class=\"{word}\">{word}</b> {line}</li>\n"),
-                    );
-                }
+                grave.extend(benchmark.skipped.iter().map(|why| line("skipped", why)));
+                grave.extend(benchmark.errors.iter().map(|why| line("error", why)));
+                noisy.extend(benchmark.conditions.noisy.iter().map(|why| line("noisy", why)));
             }
         }
     }
-    if html.is_empty() { html } else { format!("<ul class=\"remarks\">\n{html}</ul>\n") }
+    if let Some(more) = noisy.len().checked_sub(NOISY).filter(|more| *more > 0) {
+        noisy.truncate(NOISY);
+        noisy.push(remark("noisy", &format!("and {more} more; the raw results have them")));
+    }
+    let lines = grave.concat() + &noisy.concat();
+    let list =
+        if lines.is_empty() { lines } else { format!("<ul class=\"remarks\">\n{lines}</ul>\n") };
+    section("remarks", "To bear in mind", &list)
+}
+
+fn remark(word: &str, line: &str) -> String {
+    format!("<li><b class=\"{word}\">{word}</b> {}</li>\n", text(line))
 }
 
 fn counters(groups: &[Group], lanes: &[Lane]) -> String {
@@ -81,26 +85,39 @@ fn counters(groups: &[Group], lanes: &[Lane]) -> String {
         Column::Text("counter"),
         Column::Text("of"),
         Column::Number("value"),
-        Column::Text("not known, for"),
     ];
-    let mut rows = Vec::new();
+    let (mut rows, mut unknown) = (Vec::new(), Vec::new());
     for group in groups {
         for (lane, benchmarks) in lanes.iter().zip(&group.lanes) {
             for counter in benchmarks.iter().flat_map(|benchmark| &benchmark.counters) {
-                rows.push(vec![
-                    group.label(groups),
-                    counter.region.clone(),
-                    counter.name.clone(),
-                    lane.label.clone(),
-                    counter.value.map(|value| value.to_string()).unwrap_or_default(),
-                    counter.problem.clone().unwrap_or_default(),
-                ]);
+                let name = counter.name.clone();
+                match (counter.value, &counter.problem) {
+                    (Some(value), _) => rows.push(vec![
+                        group.label.clone(),
+                        counter.region.clone(),
+                        name,
+                        lane.label.clone(),
+                        value.to_string(),
+                    ]),
+                    (None, why) => unknown.push((why.clone().unwrap_or_default(), name)),
+                }
             }
         }
     }
-    rows.dedup();
-    let table = table(&columns, &rows);
+    let table = table(&columns, &rows) + &not_counted(unknown);
     if table.is_empty() { table } else { format!("<h3>Counters</h3>\n{table}") }
+}
+
+/// What is not known of any region, for each reason once: mostly it is the machine that has no counters.
+fn not_counted(mut unknown: Vec<(String, String)>) -> String {
+    unknown.sort();
+    unknown.dedup();
+    let of_reason = |of: &[(String, String)]| {
+        let names: Vec<&str> = of.iter().map(|(_, name)| name.as_str()).collect();
+        vec![names.join(", "), of[0].0.clone()]
+    };
+    let rows: Vec<_> = unknown.chunk_by(|a, b| a.0 == b.0).map(of_reason).collect();
+    table(&[Column::Text("not counted"), Column::Text("why")], &rows)
 }
 
 /// What each benchmark was run with.

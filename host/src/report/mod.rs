@@ -5,12 +5,14 @@
 
 mod axis;
 mod csv;
+mod curve;
 mod forest;
 mod header;
 mod html;
 mod lanes;
 mod latency;
 mod measured;
+mod numbered;
 mod page;
 mod plot;
 mod quantity;
@@ -19,6 +21,7 @@ mod role;
 mod scaling;
 pub mod sparkline;
 mod sweep;
+mod telling;
 mod throughput;
 mod timeline;
 

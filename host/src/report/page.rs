@@ -3,8 +3,8 @@
 use super::html::text;
 use super::lanes::{groups, lanes};
 use super::{
-    Comparison, Run, forest, header, latency, measured, raw, role, scaling, sweep, throughput,
-    timeline,
+    Comparison, Run, forest, header, latency, measured, numbered, raw, role, scaling, sweep,
+    throughput, timeline,
 };
 
 const STYLE: &str = include_str!("style.css");
@@ -15,13 +15,17 @@ pub fn page(runs: &[Run], comparison: Option<&Comparison>) -> String {
     let lanes = lanes(runs);
     let groups = groups(&lanes);
     let parts = [
-        header::header(runs),
+        header::header(runs, comparison),
         comparison.map(forest::forest).unwrap_or_default(),
+        header::runs(runs),
         header::checks(runs),
-        measured::measured(&groups, &lanes),
-        timeline::timeline(&lanes),
+        // A comparison says itself what makes it doubtful.
+        if comparison.is_some() { String::new() } else { measured::remarks(&groups, &lanes) },
         sweep::sweep(&groups, &lanes),
         scaling::scaling(&groups, &lanes),
+        numbered::numbered(&groups, &lanes),
+        measured::measured(&groups, &lanes),
+        timeline::timeline(&lanes),
         latency::latency(&groups, &lanes),
         throughput::throughput(&groups, &lanes),
         measured::parameters_table(&groups),

@@ -6,7 +6,7 @@ use crate::escape::terminal;
 use plotters::coord::ranged1d::Ranged;
 use plotters::prelude::{
     Cartesian2d, ChartBuilder, ChartContext, Circle, Color, DrawingArea, IntoDrawingArea,
-    PathElement, Rectangle, SVGBackend, Text, TextStyle,
+    PathElement, Polygon, Rectangle, SVGBackend, Text, TextStyle,
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{IntoFont, ShapeStyle};
@@ -125,7 +125,13 @@ impl Plot {
         let at = |(x, y): (f64, f64)| (self.x.place(x), self.y.place(y));
         match mark {
             Mark::Dot(role, x, y) => {
-                chart.draw_series([Circle::new(at((*x, *y)), 8, role.colour().filled())])?;
+                let outline = polygon(chart.backend_coord(&at((*x, *y))), role.shape());
+                if outline.is_empty() {
+                    let dot = Circle::new(at((*x, *y)), 8, role.colour().filled());
+                    chart.draw_series([dot])?;
+                } else {
+                    root.draw(&Polygon::new(outline, role.colour().filled()))?;
+                }
             }
             Mark::Speck(role, x, y) => {
                 let faint = role.colour().mix(0.55).filled();
@@ -199,6 +205,11 @@ fn line(
     let style: ShapeStyle = role.colour().stroke_width(width);
     chart.draw_series([PathElement::new(points.collect::<Vec<_>>(), style)])?;
     Ok(())
+}
+
+/// A shape about a point.
+fn polygon((x, y): (i32, i32), shape: &[(i32, i32)]) -> Vec<(i32, i32)> {
+    shape.iter().map(|(right, down)| (x + right, y + down)).collect()
 }
 
 fn style(role: Role) -> TextStyle<'static> {

@@ -31,6 +31,17 @@ const COLOURS: [(&str, u32, u32); 3 + SERIES] = [
     ("series-4", 0x70_48c6, 0xae_93f2),
 ];
 
+/// A circle, a square, a triangle and a diamond.
+const SHAPES: [&[(i32, i32)]; SERIES] = [
+    &[],
+    &[(-7, -7), (7, -7), (7, 7), (-7, 7)],
+    &[(0, -10), (9, 7), (-9, 7)],
+    &[(0, -10), (10, 0), (0, 10), (-10, 0)],
+];
+
+/// Dashes of a series' lines on paper, which may have no colours.
+const DASHES: [&str; SERIES] = ["none", "22 10", "5 8", "22 8 5 8"];
+
 impl Role {
     fn entry(self) -> (&'static str, u32, u32) {
         COLOURS[match self {
@@ -39,6 +50,15 @@ impl Role {
             Self::Grid => 2,
             Self::Series(n) => 3 + n % SERIES,
         }]
+    }
+
+    /// The outline of its points, so that they are told apart without colours too; a circle where there is none. The
+    /// style sheet has the same for legends.
+    pub(super) fn shape(self) -> &'static [(i32, i32)] {
+        match self {
+            Self::Series(n) => SHAPES[n % SERIES],
+            Self::Ink | Self::Muted | Self::Grid => &[],
+        }
     }
 
     /// The name of its variable in the style sheet.
@@ -71,6 +91,11 @@ pub(super) fn style() -> String {
         for attribute in ["fill", "stroke"] {
             add(format!("svg [{attribute}=\"#{light:06X}\"]{{{attribute}:var(--{name})}}"));
         }
+    }
+    for (n, dashes) in DASHES.iter().enumerate().skip(1) {
+        let [_, red, green, blue] = COLOURS[3 + n].1.to_be_bytes();
+        let line = format!("svg polyline[stroke=\"#{red:02X}{green:02X}{blue:02X}\"]");
+        add(format!("@media print{{{line}{{stroke-dasharray:{dashes}}}}}"));
     }
     css
 }

@@ -2,9 +2,9 @@
 //! through them.
 
 use super::axis::Axis;
-use super::html::{Column, Figure, section, table};
+use super::html::{Column, Figure, section, side_by_side, table};
 use super::lanes::{Estimate, Group, Lane};
-use super::plot::{Mark, NUMBERS, Plot, WIDE};
+use super::plot::{HALF, Mark, NUMBERS, Plot, WIDE};
 use super::quantity::{nanoseconds, number, percent, quantity};
 use super::role::Role;
 
@@ -25,7 +25,7 @@ const UNITS: [(&str, f64); 10] = [
     ("M", 1_048_576.0),
 ];
 
-/// A series' name taken apart: what comes before the size, and the size in bytes.
+/// A series' name taken apart: what stands beside the size, and the size in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Sized<'a> {
     before: &'a str,
@@ -52,15 +52,16 @@ struct Point {
 
 /// The section.
 pub(super) fn scaling(groups: &[Group], lanes: &[Lane]) -> String {
-    let figures: String = groups
-        .iter()
-        .flat_map(|group| of_group(group, &group.label(groups), lanes))
-        .map(|figure| figure.html())
-        .collect();
-    section("scaling", "Scaling", &figures)
+    let figures = groups.iter().flat_map(|group| of_group(group, &group.label, lanes));
+    let (whole, parts): (Vec<_>, Vec<_>) = figures.partition(|(is_whole, _)| *is_whole);
+    let [whole, parts] = [whole, parts]
+        .map(|some| some.into_iter().map(|(_, figure)| figure).collect::<Vec<Figure>>());
+    let content: String = whole.iter().map(Figure::html).collect();
+    section("scaling", "Scaling", &(content + &side_by_side(&parts)))
 }
 
-fn of_group(group: &Group, label: &str, lanes: &[Lane]) -> Vec<Figure> {
+/// The figures, and whether each is of the whole and not of a part that has a name.
+fn of_group(group: &Group, label: &str, lanes: &[Lane]) -> Vec<(bool, Figure)> {
     let mut figures = Vec::new();
     let sized: Vec<_> = group
         .series()
@@ -83,14 +84,29 @@ fn of_group(group: &Group, label: &str, lanes: &[Lane]) -> Vec<Figure> {
             of.iter().filter_map(point).collect::<Vec<_>>()
         };
         let points: Vec<Vec<Point>> = (0..lanes.len()).map(points).collect();
-        let title = [label, kind.0].join(" ");
-        figures.extend(figure(title.trim(), &points, lanes, kind.1, findings(group)));
+        let is_whole = kind.0.is_empty();
+        let title = if is_whole { label.to_owned() } else { format!("{label}: {}", kind.0) };
+        let figure = figure(&title, &points, lanes, (kind.1, is_whole));
+        figures.extend(figure.map(|mut figure| {
+            figure.note.push_str(&if is_whole { findings(group) } else { String::new() });
+            (is_whole, figure)
+        }));
     }
     figures
 }
 
-/// Takes `8 MB` or `parse 8 MB` apart.
+/// Takes `8 MB`, `parse 8 MB` or `8 MB parse` apart.
 fn sized(name: &str) -> Option<Sized<'_>> {
+    size_last(name).or_else(|| {
+        let (number, rest) = name.split_once(' ')?;
+        let (unit, what) = rest.split_once(' ')?;
+        let words = &name[..number.len() + 1 + unit.len()];
+        let size = size_last(words).filter(|size| size.before.is_empty())?;
+        Some(Sized { before: what, words, ..size })
+    })
+}
+
+fn size_last(name: &str) -> Option<Sized<'_>> {
     let digits = |c: char| c.is_ascii_digit() || c == '.';
     let unit_at = name.rfind(digits)? + 1;
     let number_at = name[..unit_at]
@@ -124,6 +140,11 @@ impl Fit {
         self.offset + self.slope * bytes
     }
 
+    /// Where it begins: at size 0, or where it has come up to no time at all.
+    fn first(self) -> f64 {
+        if self.offset < 0.0 && self.slope > 0.0 { -self.offset / self.slope } else { 0.0 }
+    }
+
     /// What part of the variance of the medians it explains.
     fn explained(self, points: &[Point]) -> f64 {
         let count = super::axis::as_float(points.len());
@@ -139,8 +160,7 @@ fn figure(
     title: &str,
     points: &[Vec<Point>],
     lanes: &[Lane],
-    unit: &str,
-    findings: String,
+    (unit, is_whole): (&str, bool),
 ) -> Option<Figure> {
     let enough = points.iter().any(|of| of.len() >= LEAST && fit(of).is_some());
     if !enough {
@@ -156,11 +176,11 @@ fn figure(
     }
     Some(Figure {
         title: format!("{title}: time by size"),
-        note: note(points, lanes, unit) + &findings,
+        note: note(points, lanes, unit),
         legend: lanes.iter().map(|lane| (lane.role, lane.label.clone())).collect(),
         svg: Plot {
             title: format!("{title}: time by size"),
-            size: WIDE,
+            size: if is_whole { WIDE } else { HALF },
             left: NUMBERS,
             x: Axis::at(&ticks.collect::<Vec<_>>(), "size"),
             y: Axis::linear(&ends.chain([0.0]).collect::<Vec<_>>(), "", unit),
@@ -175,7 +195,7 @@ fn lane_marks(role: Role, points: &[Point]) -> Vec<Mark> {
     let mut marks = Vec::new();
     let most = points.iter().map(|point| point.bytes).fold(0.0, f64::max);
     if let Some(line) = fit(points) {
-        let ends = [0.0, most].map(|bytes| (bytes, line.at(bytes).max(0.0)));
+        let ends = [line.first(), most].map(|bytes| (bytes, line.at(bytes)));
         marks.push(Mark::Thin(role, ends.into()));
     }
     for Point { bytes, found, .. } in points {
@@ -208,7 +228,12 @@ fn note(points: &[Vec<Point>], lanes: &[Lane], unit: &str) -> String {
 fn findings(group: &Group) -> String {
     let findings = group.lanes.iter().flatten().flat_map(|benchmark| &benchmark.findings);
     let fits = findings.filter(|(name, _)| name.contains("fit") || name.contains("residual"));
-    fits.map(|(name, found)| format!(" By the workload, {name}: {found}.")).collect()
+    let words: Vec<String> = fits.map(|(name, found)| format!("{name}: {found}")).collect();
+    if words.is_empty() {
+        String::new()
+    } else {
+        format!(" By the workload, {}.", words.join("; "))
+    }
 }
 
 fn numbers(points: &[Vec<Point>], lanes: &[Lane], unit: &str) -> String {
@@ -251,6 +276,8 @@ mod tests {
             ("8 MB", Some(("", 8e6, "8 MB"))),
             ("1MiB", Some(("", 1_048_576.0, "1MiB"))),
             ("parse 1.5 kB", Some(("parse", 1500.0, "1.5 kB"))),
+            ("17 MB txids", Some(("txids", 17e6, "17 MB"))),
+            ("17 peers of 2", None),
             ("größe 32 B", Some(("größe", 32.0, "32 B"))),
             ("ü8 MB", Some(("ü", 8e6, "8 MB"))),
             ("sha256", None),
@@ -285,5 +312,8 @@ mod tests {
         assert!((line.slope - 0.5).abs() < 1e-12 && (line.offset - 2.0 / 3.0).abs() < 1e-12);
         assert!((line.explained(&near) - 0.75).abs() < 1e-12);
         assert_eq!(fit(&points(&[(5.0, 1.0), (5.0, 2.0)])), None);
+        // What would take less than no time is not drawn.
+        let below = Fit { offset: -3.0, slope: 2.0 };
+        assert_eq!((below.first(), below.at(below.first()), line.first()), (1.5, 0.0, 0.0));
     }
 }

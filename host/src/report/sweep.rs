@@ -1,38 +1,68 @@
 //! Sweeps: the same workload with one parameter differing.
 
-use super::axis::Axis;
-use super::html::{Column, Figure, section, side_by_side, table};
+use super::curve::{Curve, figure};
+use super::html::{Figure, section, side_by_side};
 use super::lanes::{Estimate, Group, Lane, plain, shown};
-use super::plot::{HALF, Mark, NUMBERS, Plot};
-use super::quantity::quantity;
 use super::role::{Role, SERIES};
+use crate::result::Benchmark;
 use crate::spec::{parse_duration, parse_size};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Fewer values than this make no curve.
 const LEAST: usize = 3;
 
-/// A parameter, what the others are, and the benchmarks in which only it differs.
-struct Curve<'a> {
-    label: String,
+/// Percentiles that each run has one of, and what their curves are called.
+const PERCENTILES: [(&str, &str); 2] = [("p50", "latency p50"), ("p99", "latency p99")];
+
+/// Benchmarks in which only one parameter differs.
+struct Sweep<'a> {
+    /// What the others are.
+    others: Vec<(&'a str, &'a Value)>,
+    /// Those of them that tell it from other sweeps.
+    telling: Vec<String>,
     points: Vec<(f64, String, &'a Group<'a>)>,
 }
 
 /// The section.
 pub(super) fn sweep(groups: &[Group], lanes: &[Lane]) -> String {
     let mut figures = Vec::new();
-    let mut workloads: Vec<&str> = groups.iter().map(|group| group.workload).collect();
-    workloads.dedup();
+    let mut workloads: Vec<&str> = Vec::new();
+    for group in groups {
+        if !workloads.contains(&group.workload) {
+            workloads.push(group.workload);
+        }
+    }
     for workload in workloads {
         let of: Vec<&Group> = groups.iter().filter(|group| group.workload == workload).collect();
-        for parameter in varying(&of) {
-            let curves = curves(&of, parameter);
-            for some in curves.chunks((SERIES / lanes.len()).max(1)) {
+        let varying = varying(&of);
+        for parameter in &varying {
+            let sweeps = sweeps(&of, parameter, &varying);
+            for some in sweeps.chunks((SERIES / lanes.len()).max(1)) {
                 figures.extend(of_parameter(workload, parameter, some, lanes));
             }
         }
     }
     section("sweeps", "Sweeps", &side_by_side(&figures))
+}
+
+/// Of each group, whether it is a point of a sweep.
+pub(super) fn swept(groups: &[Group]) -> Vec<bool> {
+    let of_workload = |workload: &str| {
+        groups.iter().filter(|group| group.workload == workload).collect::<Vec<_>>()
+    };
+    let mut workloads: Vec<&str> = groups.iter().map(|group| group.workload).collect();
+    workloads.dedup();
+    let mut points = BTreeSet::new();
+    for of in workloads.into_iter().map(of_workload) {
+        let varying = varying(&of);
+        for parameter in &varying {
+            for sweep in sweeps(&of, parameter, &varying) {
+                points.extend(sweep.points.iter().map(|point| point.2.label.clone()));
+            }
+        }
+    }
+    groups.iter().map(|group| points.contains(&group.label)).collect()
 }
 
 /// The parameters that are not the same in all of them.
@@ -45,28 +75,28 @@ fn varying<'a>(groups: &[&Group<'a>]) -> Vec<&'a str> {
 }
 
 /// The groups by what their other parameters are; only those that vary in `parameter` enough.
-fn curves<'a>(groups: &[&'a Group<'a>], parameter: &str) -> Vec<Curve<'a>> {
-    let varying = varying(groups);
-    let mut curves: Vec<Curve> = Vec::new();
+fn sweeps<'a>(groups: &[&'a Group<'a>], parameter: &str, varying: &[&'a str]) -> Vec<Sweep<'a>> {
+    let mut sweeps: Vec<Sweep> = Vec::new();
     for group in groups {
         let Some(value) = group.parameters.get(parameter) else { continue };
         let Some(x) = value_of(value) else { continue };
         let others = varying.iter().filter(|name| **name != parameter);
-        let others = others.filter_map(|name| Some((name, group.parameters.get(*name)?)));
-        let label: Vec<String> =
-            others.map(|(name, value)| format!("{name} {}", shown(name, value))).collect();
-        let label = label.join(", ");
+        let others = others.filter_map(|name| Some((*name, group.parameters.get(*name)?)));
+        let others: Vec<_> = others.collect();
         let point = (x, shown(parameter, value), *group);
-        match curves.iter_mut().find(|curve| curve.label == label) {
-            Some(curve) => curve.points.push(point),
-            None => curves.push(Curve { label, points: vec![point] }),
+        if let Some(sweep) = sweeps.iter_mut().find(|sweep| sweep.others == others) {
+            sweep.points.push(point);
+            continue;
         }
+        let telling = group.telling.iter().filter(|(name, _)| *name != parameter);
+        let telling = telling.map(|(name, value)| format!("{name} {value}")).collect();
+        sweeps.push(Sweep { others, telling, points: vec![point] });
     }
-    curves.retain(|curve| curve.points.len() >= LEAST);
-    for curve in &mut curves {
-        curve.points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sweeps.retain(|sweep| sweep.points.len() >= LEAST);
+    for sweep in &mut sweeps {
+        sweep.points.sort_by(|a, b| a.0.total_cmp(&b.0));
     }
-    curves
+    sweeps
 }
 
 /// A parameter's value as a number, where it is one: bytes of sizes, seconds of times.
@@ -78,107 +108,56 @@ fn value_of(value: &Value) -> Option<f64> {
     found.filter(|value: &f64| value.is_finite())
 }
 
-fn of_parameter(workload: &str, parameter: &str, curves: &[Curve], lanes: &[Lane]) -> Vec<Figure> {
+fn of_parameter(workload: &str, parameter: &str, sweeps: &[Sweep], lanes: &[Lane]) -> Vec<Figure> {
+    let groups = || sweeps.iter().flat_map(|sweep| &sweep.points).map(|point| point.2);
     let mut series: Vec<(&str, &str)> = Vec::new();
-    for name in curves.iter().flat_map(|curve| &curve.points).flat_map(|point| point.2.series()) {
+    for name in groups().flat_map(Group::series) {
         if !series.contains(&name) {
             series.push(name);
         }
     }
-    let title = |name: &str| format!("{workload}: {name} by {parameter}");
-    let figure = |name: (&str, &str)| figure(title(name.0), parameter, curves, lanes, name);
-    series.into_iter().filter_map(figure).collect()
+    let is_sampled = |percentile: &str| series.iter().any(|(name, _)| *name == percentile);
+    let others = PERCENTILES.iter().filter(|(percentile, _)| !is_sampled(percentile));
+    let others: Vec<_> = others.map(|(_, name)| (*name, "ns")).collect();
+    series.extend(others);
+    // What all curves have in common stands above them.
+    let is_common = |word: &&String| sweeps.iter().all(|sweep| sweep.telling.contains(word));
+    let common = sweeps.first().map(|sweep| &sweep.telling).into_iter().flatten();
+    let common: Vec<&String> = common.filter(is_common).collect();
+    let above: String = common.iter().map(|word| format!(", {word}")).collect();
+    let of_series = |name: (&str, &str)| {
+        let title = format!("{workload}{above}: {} by {parameter}", name.0);
+        figure(title, parameter, name.1, &curves(sweeps, &common, lanes, name))
+    };
+    series.into_iter().filter_map(of_series).collect()
 }
 
-/// A line of the plot: a curve of a lane.
-struct Line {
-    label: String,
-    role: Role,
-    points: Vec<(f64, String, Estimate)>,
-}
-
-fn lines(curves: &[Curve], lanes: &[Lane], name: (&str, &str)) -> Vec<Line> {
-    let mut lines = Vec::new();
-    for curve in curves {
+fn curves(sweeps: &[Sweep], common: &[&String], lanes: &[Lane], name: (&str, &str)) -> Vec<Curve> {
+    let mut curves = Vec::new();
+    for sweep in sweeps {
         for (n, lane) in lanes.iter().enumerate() {
             let point = |(x, tick, group): &(f64, String, &Group)| {
-                Some((*x, tick.clone(), group.estimate(n, name)?))
+                Some((*x, tick.clone(), estimate(group, n, name)?))
             };
-            let points: Vec<_> = curve.points.iter().filter_map(point).collect();
-            let words = [lane.label.as_str(), curve.label.as_str()];
-            let told = words.iter().filter(|word| !word.is_empty());
-            let label = told.copied().collect::<Vec<_>>().join(", ");
+            let points: Vec<_> = sweep.points.iter().filter_map(point).collect();
+            let told = sweep.telling.iter().filter(|word| !common.contains(word));
+            let words = std::iter::once(&lane.label).filter(|label| !label.is_empty()).chain(told);
+            let label = words.map(String::as_str).collect::<Vec<_>>().join(", ");
             if points.len() >= LEAST {
-                lines.push(Line { label, role: Role::Series(lines.len()), points });
+                curves.push(Curve { label, role: Role::Series(curves.len()), points });
             }
         }
     }
-    lines
+    curves
 }
 
-fn figure(
-    title: String,
-    parameter: &str,
-    curves: &[Curve],
-    lanes: &[Lane],
-    name: (&str, &str),
-) -> Option<Figure> {
-    let lines = lines(curves, lanes, name);
-    let points: Vec<_> = lines.iter().flat_map(|line| &line.points).collect();
-    if points.is_empty() {
-        return None;
-    }
-    let ticks: Vec<_> = points.iter().map(|(x, tick, _)| (*x, tick.clone())).collect();
-    let ends = points.iter().flat_map(|(_, _, found)| [found.range().0, found.range().1]);
-    Some(Figure {
-        note: "Points are medians, bars their 95 % intervals.".to_owned(),
-        legend: lines.iter().map(|line| (line.role, line.label.clone())).collect(),
-        svg: Plot {
-            title: title.clone(),
-            size: HALF,
-            left: NUMBERS,
-            x: Axis::at(&ticks, parameter),
-            y: Axis::linear(&ends.collect::<Vec<_>>(), "", name.1),
-            marks: lines.iter().flat_map(marks).collect(),
-        }
-        .svg(),
-        table: numbers(parameter, &lines, name.1),
-        title,
+/// What a lane has of a series, or of a percentile of which each run has one.
+fn estimate(group: &Group, lane: usize, name: (&str, &str)) -> Option<Estimate> {
+    group.estimate(lane, name).or_else(|| {
+        let (percentile, _) = PERCENTILES.iter().find(|(_, called)| *called == name.0)?;
+        let of_run = |run: &&Benchmark| run.latency_ns.get(*percentile).copied();
+        Estimate::of(&group.lanes.get(lane)?.iter().filter_map(of_run).collect::<Vec<_>>())
     })
-}
-
-fn marks(line: &Line) -> Vec<Mark> {
-    let path = line.points.iter().map(|(x, _, found)| (*x, found.median)).collect();
-    let mut marks = vec![Mark::Thin(line.role, path)];
-    for (x, _, found) in &line.points {
-        let (low, high) = found.range();
-        if low < high {
-            marks.push(Mark::Line(line.role, vec![(*x, low), (*x, high)]));
-        }
-        marks.push(Mark::Dot(line.role, *x, found.median));
-    }
-    marks
-}
-
-fn numbers(parameter: &str, lines: &[Line], unit: &str) -> String {
-    let columns = [
-        Column::Text("of"),
-        Column::Text("value"),
-        Column::Number("median"),
-        Column::Number("95 % interval"),
-        Column::Number("samples"),
-    ];
-    let row = |line: &Line, (_, tick, found): &(f64, String, Estimate)| {
-        vec![
-            line.label.clone(),
-            format!("{parameter} {tick}"),
-            quantity(found.median, unit),
-            found.interval_words(unit),
-            found.count.to_string(),
-        ]
-    };
-    let rows = lines.iter().flat_map(|line| line.points.iter().map(move |point| row(line, point)));
-    table(&columns, &rows.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -86,10 +86,10 @@ fn a_page_has_a_section_for_what_there_is_and_the_verdict_first() {
     let page = page(&[run("run 1", None, benchmarks.collect())], None);
     let expected = [
         "checks",
-        "measured",
-        "boot",
         "sweeps",
         "scaling",
+        "measured",
+        "boot",
         "latency",
         "over-time",
         "parameters",
@@ -204,6 +204,21 @@ fn many_samples_make_a_plot_of_bounded_size() {
 }
 
 #[test]
+fn of_too_many_figures_those_beside_a_sweep_are_drawn_first() {
+    let mut benchmarks: Vec<Benchmark> = (1..=40).map(randread).collect();
+    let alone = Benchmark { workload: "alone".into(), ..randread(7) };
+    benchmarks.push(alone);
+    let page = page(&[run("run 1", None, benchmarks)], None);
+    for id in ["latency", "over-time"] {
+        let section = page.split(&format!("id=\"{id}\"")).nth(1).unwrap();
+        let section = section.split("</section>").next().unwrap();
+        assert_eq!(section.matches("<figure>").count(), 24, "{id}");
+        assert!(section.contains("<figcaption>alone: "), "{id}");
+        assert!(section.contains("17 more are not drawn"), "{id}");
+    }
+}
+
+#[test]
 fn csv_has_a_line_for_each_sample() {
     let mut one = run("run 1", None, vec![randread(2), blocks()]);
     one.document.benchmarks[0].series[0].name = "a,\"b\"\n".into();
@@ -224,10 +239,13 @@ fn csv_has_a_line_for_each_sample() {
 fn a_comparison_is_a_forest_and_a_table_of_all_its_rows() {
     let sides = [run("A", Some(Side::A), vec![]), run("B", Some(Side::B), vec![])];
     let page = page(&sides, Some(&comparison("w")));
-    assert_eq!(sections(&page)[..2], ["runs", "comparison"]);
+    assert_eq!(sections(&page)[..2], ["comparison", "runs"]);
+    let first = page.split("</h1>").next().unwrap();
+    assert!(first.ends_with("class=\"verdict bad\">WORSE</span> B against A"), "{first}");
     let section =
         page.split("id=\"comparison\"").nth(1).unwrap().split("</section>").next().unwrap();
-    assert_eq!(section.matches("<circle").count(), 2);
+    let points = section.matches("<circle").count() + section.matches("<polygon").count();
+    assert_eq!(points, 2);
     for cell in ["<td>w: slower</td>", "<td>worse</td>", "<td>w: new</td>"] {
         assert!(section.contains(cell), "{cell}");
     }

@@ -1,31 +1,39 @@
 //! What was sampled over time: samples and their moving average.
 
 use super::axis::{Axis, as_float};
-use super::html::{Column, Figure, section, side_by_side, table};
+use super::html::{Column, Figure, section, side_by_side, some_of, table};
 use super::lanes::{Estimate, Group, Lane, Trace};
+use super::numbered::is_numbered;
 use super::plot::{HALF, Mark, NUMBERS, Plot};
 use super::quantity::quantity;
 use super::role::Role;
+use super::sweep::swept;
 
 /// With fewer samples there is nothing to see.
-const LEAST: usize = 4;
+const LEAST: usize = 8;
 
 /// More points than this are drawn as the least and the greatest of each stretch.
 const POINTS: usize = 600;
 
 /// The section.
 pub(super) fn throughput(groups: &[Group], lanes: &[Lane]) -> String {
-    let figures: Vec<Figure> =
-        groups.iter().flat_map(|group| of_group(group, groups, lanes)).collect();
-    section("over-time", "Over time", &side_by_side(&figures))
+    let mut all = Vec::new();
+    for (group, swept) in groups.iter().zip(swept(groups)) {
+        let series = group.series().into_iter().filter(|name| is_worth_it(*name, group, lanes));
+        all.extend(series.enumerate().map(|(rank, name)| ((swept, rank), (group, name))));
+    }
+    let (shown, left) = some_of(all);
+    let of_one = |(group, name): &(&Group, _)| figure(group, &group.label, lanes, *name);
+    let figures: Vec<Figure> = shown.iter().map(of_one).collect();
+    section("over-time", "Over time", &(side_by_side(&figures) + &left))
 }
 
-fn of_group(group: &Group, all: &[Group], lanes: &[Lane]) -> Vec<Figure> {
-    let enough = |name: &(&str, &str)| {
-        (0..lanes.len()).any(|lane| group.samples(lane, *name).len() >= LEAST)
-    };
-    let series = group.series().into_iter().filter(enough);
-    series.map(|name| figure(group, &group.label(all), lanes, name)).collect()
+/// Whether there is something to see that is not shown elsewhere.
+fn is_worth_it(name: (&str, &str), group: &Group, lanes: &[Lane]) -> bool {
+    let enough = (0..lanes.len()).any(|lane| group.samples(lane, name).len() >= LEAST);
+    // Requests of one size have one curve, whether they or their bytes are counted.
+    let again = name.0 == "mb_per_s" && group.series().iter().any(|(name, _)| *name == "iops");
+    enough && !again && !is_numbered(name.0, group)
 }
 
 fn figure(group: &Group, label: &str, lanes: &[Lane], name: (&str, &str)) -> Figure {
@@ -48,8 +56,8 @@ fn figure(group: &Group, label: &str, lanes: &[Lane], name: (&str, &str)) -> Fig
             size: HALF,
             left: NUMBERS,
             x: match timed {
-                true => Axis::from_zero(end, "since the first sample", "s"),
-                false => Axis::from_zero(end + 0.5, "sample", ""),
+                true => Axis::with_room(end, "seconds since the first sample"),
+                false => Axis::with_room(end, "sample"),
             },
             y: Axis::linear(&samples.concat(), "", name.1),
             marks: lanes.iter().zip(&lines).flat_map(of_lane).collect(),

@@ -38,6 +38,8 @@
         if (overlap(place, there)) faults.push(`overlap: ${of}: ${word(text)} and ${word(other)}`);
       }
       if (!within(place, box)) faults.push(`clipped: ${of}: ${word(text)}`);
+      const size = parseFloat(text.getAttribute("font-size")) * (box.width / svg.viewBox.baseVal.width || 1);
+      if (size < 7 || size > 20) faults.push(`size: ${of}: ${word(text)} of ${size.toFixed(1)} pixels`);
       const seen = contrast(getComputedStyle(text).fill);
       if (seen < 3) faults.push(`faint: ${of}: ${word(text)} ${seen.toFixed(1)}`);
     });
@@ -47,6 +49,12 @@
       if (!within(mark.getBoundingClientRect(), box)) faults.push(`clipped: ${of}: a mark`);
     }
   }
+  for (const label of document.querySelectorAll(".legend > span")) {
+    if (label.textContent.length > 60) faults.push(`long: ${word(label)}`);
+  }
+  // What matters stands in the first screen, not below a hundred lines of remarks.
+  const first = document.querySelector("figure");
+  if (first && innerWidth >= 1000 && first.getBoundingClientRect().top > 2000) faults.push("late: the first plot");
   for (const figure of document.querySelectorAll("figure")) {
     const name = word(figure.querySelector("figcaption") || figure);
     if (!figure.querySelector("svg")) faults.push(`no plot: ${name}`);

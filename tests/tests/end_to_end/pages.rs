@@ -175,7 +175,7 @@ fn pages_are_whole_at_every_width_in_light_dark_and_print() {
 }
 
 /// A good page with one thing wrong, and how what is found of it begins.
-fn broken(page: &str) -> [(&'static str, String, &'static str); 8] {
+fn broken(page: &str) -> [(&'static str, String, &'static str); 11] {
     let open = page.find("<meta http-equiv").unwrap();
     let close = open + page[open..].find('>').unwrap() + 1;
     let lax = [&page[..open], &page[close..]].concat();
@@ -185,7 +185,9 @@ fn broken(page: &str) -> [(&'static str, String, &'static str); 8] {
     let first_plot = page.find("<svg ").unwrap();
     let ends = first_plot + page[first_plot..].find("</svg>").unwrap();
     let (before, plot, after) = (&page[..first_plot], &page[first_plot..ends], &page[ends..]);
+    let legend = "<span class=\"legend\"><span>";
     let unmarked = plot.replace("<circle", "<desc").replace("<rect", "<desc");
+    let unmarked = unmarked.replace("<poly", "<desc");
     [
         ("an overlap", into_plot(&(text(400) + &text(410))), "overlap:"),
         ("a clipped word", into_plot(&text(1790)), "clipped:"),
@@ -200,6 +202,25 @@ fn broken(page: &str) -> [(&'static str, String, &'static str); 8] {
             "an image from elsewhere",
             lax.replacen("</body>", "<img src=\"http://127.0.0.1:1/\"></body>", 1),
             "network:",
+        ),
+        (
+            "letters too large",
+            page.replacen("</style>", ".pairs{display:block}.pairs svg{max-width:none}</style>", 1),
+            "size:",
+        ),
+        (
+            "a legend too long",
+            page.replacen(
+                "<span class=\"legend\">",
+                &format!("{legend}{}</span>", "x".repeat(61)),
+                1,
+            ),
+            "long:",
+        ),
+        (
+            "a plot far down",
+            page.replacen("<figure>", "<p style=\"height:3000px\"></p><figure>", 1),
+            "late:",
         ),
         ("a table gone", page.replacen("<tbody>", "<tfoot>", 99), "no table:"),
         ("ink on ink", page.replace("--paper: #ffffff", "--paper: #5f666d"), "faint:"),
