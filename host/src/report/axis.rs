@@ -51,7 +51,7 @@ impl Axis {
     pub(super) fn wide(values: &[f64], unit: &str) -> Self {
         let (low, high) = extent(values);
         let decades = (high / low).log10();
-        if low.is_nan() || low <= 0.0 || decades.is_nan() || decades < 1.5 || decades > 30.0 {
+        if low <= 0.0 || !(1.5..=30.0).contains(&decades) {
             return Self::linear(values, "", unit);
         }
         let (factor, shown) = display_unit(unit, high);

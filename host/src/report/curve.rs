@@ -69,15 +69,22 @@ fn of_one(x: &str, curve: &Curve, unit: &str) -> String {
     table(&columns, &curve.points.iter().map(row).collect::<Vec<_>>())
 }
 
-/// The word with which all curves' names begin, such as that of a parameter; it need be said once.
-fn shared_word(curves: &[Curve]) -> &str {
-    let (word, _) =
-        curves.first().and_then(|curve| curve.label.split_once(' ')).unwrap_or_default();
-    let begins = |curve: &Curve| {
-        let rest = curve.label.strip_prefix(word).and_then(|rest| rest.strip_prefix(' '));
-        rest.is_some_and(|rest| !rest.contains(' '))
-    };
-    if curves.iter().all(begins) { word } else { "" }
+/// The names of curves without words that all have at the same place, such as those of parameters, and these words.
+fn brief(curves: &[Curve]) -> (Vec<String>, Vec<String>) {
+    let mut parts: Vec<Vec<&str>> =
+        curves.iter().map(|curve| curve.label.split(", ").collect()).collect();
+    let count = parts.first().map_or(0, Vec::len);
+    let mut shared = Vec::new();
+    for n in 0..count {
+        let pair = |parts: &Vec<_>| parts.get(n).and_then(|part: &&str| part.split_once(' '));
+        let Some(pairs) = parts.iter().map(pair).collect::<Option<Vec<_>>>() else { continue };
+        let word = pairs[0].0;
+        if pairs.iter().all(|(other, value)| *other == word && !value.contains(' ')) {
+            shared.push(word.to_owned());
+            parts.iter_mut().zip(pairs).for_each(|(parts, (_, value))| parts[n] = value);
+        }
+    }
+    (parts.iter().map(|parts| parts.join(", ")).collect(), shared)
 }
 
 /// A row for each place, a column for each curve.
@@ -103,10 +110,8 @@ fn of_several(x: &str, curves: &[Curve], unit: &str) -> String {
             .chain(curves.iter().map(|curve| cell(curve, *at)))
             .collect()
     };
-    let word = shared_word(curves);
-    let first = if word.is_empty() { x.to_owned() } else { format!("{x} \\ {word}") };
-    let name = |curve: &'_ Curve| curve.label[word.len()..].trim_start().to_owned();
-    let names: Vec<String> = curves.iter().map(name).collect();
+    let (names, shared) = brief(curves);
+    let first = [&[x.to_owned()][..], &shared].concat().join(" \\ ");
     let columns = names.iter().map(|name| Column::Number(name));
     let columns: Vec<Column> = std::iter::once(Column::Text(&first)).chain(columns).collect();
     table(&columns, &places.iter().map(row).collect::<Vec<_>>())
@@ -133,10 +138,20 @@ mod tests {
         ] {
             assert!(table.contains(part), "{part}: {table}");
         }
-        let named = [curve("all at once", &[]), curve("all by turns", &[])];
-        assert_eq!(
-            (shared_word(&named), shared_word(&depths), shared_word(&[])),
-            ("", "depth", "")
-        );
+        for (labels, expected, words) in [
+            (["all at once", "all by turns"], ["all at once", "all by turns"], &[][..]),
+            (["A, depth 1, via x", "B, depth 1, via y"], ["A, 1, x", "B, 1, y"], &["depth", "via"]),
+            (["A", "B, depth 1"], ["A", "B, depth 1"], &[]),
+        ] {
+            let (names, shared) = brief(&labels.map(|label| curve(label, &[])));
+            assert_eq!(
+                (names, shared),
+                (
+                    expected.map(str::to_owned).into(),
+                    words.iter().map(|word| (*word).to_owned()).collect()
+                )
+            );
+        }
+        assert_eq!(brief(&[]), (vec![], vec![]));
     }
 }

@@ -75,8 +75,9 @@ fn curves(group: &Group, lanes: &[Lane], of: &[(Numbered, (&str, &str))]) -> Vec
                 })
                 .collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let lane = if lanes.len() > 1 { lane.label.as_str() } else { "" };
             let words: Vec<&str> =
-                [lane.label.as_str(), before].into_iter().filter(|word| !word.is_empty()).collect();
+                [lane, before].into_iter().filter(|word| !word.is_empty()).collect();
             let role = Role::Series(curves.len());
             curves.push(Curve { label: words.join(", "), role, points });
         }

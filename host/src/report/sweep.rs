@@ -141,7 +141,9 @@ fn curves(sweeps: &[Sweep], common: &[&String], lanes: &[Lane], name: (&str, &st
             };
             let points: Vec<_> = sweep.points.iter().filter_map(point).collect();
             let told = sweep.telling.iter().filter(|word| !common.contains(word));
-            let words = std::iter::once(&lane.label).filter(|label| !label.is_empty()).chain(told);
+            // One lane needs no name.
+            let lane = (lanes.len() > 1).then_some(&lane.label);
+            let words = lane.into_iter().chain(told);
             let label = words.map(String::as_str).collect::<Vec<_>>().join(", ");
             if points.len() >= LEAST {
                 curves.push(Curve { label, role: Role::Series(curves.len()), points });
