@@ -3,6 +3,7 @@
 use super::{Judgement, Limits, Measured, Row};
 use crate::result::Benchmark;
 use crate::result::locate::Found;
+use lunlab_bench::boot;
 use lunlab_bench::statistics::{Design, ENOUGH, Ratio};
 use lunlab_bench::unit::{Better, NANOSECONDS};
 use serde_json::Value;
@@ -210,6 +211,13 @@ fn judged(
     }
     let (of_a, of_b): (Vec<_>, Vec<_>) =
         (of_a.into_values().collect(), of_b.into_values().collect());
+    let runs = (of_a.len(), of_b.len());
+    let (of_a, of_b, design) =
+        match row.workload == boot::WORKLOAD.name && runs.0.max(runs.1) < ENOUGH {
+            // Each sample is a boot of its own, and shows how boots differ where there are not enough runs to.
+            true => (one_by_one(of_a), one_by_one(of_b), Design::Apart),
+            false => (of_a, of_b, design),
+        };
     for (side, of) in [("A", &of_a), ("B", &of_b)] {
         if of.is_empty() {
             return Row { reason: Some(format!("{side} has no samples of it")), ..row };
@@ -219,20 +227,24 @@ fn judged(
         let reason = "a median is not above 0, so there is no ratio".to_owned();
         return Row { judgement: Judgement::CannotTell, reason: Some(reason), ..row };
     };
-    let measured = |value, of: &[Vec<f64>]| {
-        Some(Measured { value, runs: of.len(), samples: of.iter().map(Vec::len).sum() })
+    let measured = |value, runs, of: &[Vec<f64>]| {
+        Some(Measured { value, runs, samples: of.iter().map(Vec::len).sum() })
     };
     let judgement = Judgement::of(ratio.interval, &row.unit, limits);
     let few = of_a.len().max(of_b.len()) < ENOUGH;
     Row {
-        a: measured(ratio.a, &of_a),
-        b: measured(ratio.b, &of_b),
+        a: measured(ratio.a, runs.0, &of_a),
+        b: measured(ratio.b, runs.1, &of_b),
         ratio: Some(ratio.ratio),
         interval: Some(ratio.interval),
         judgement,
         reason: (judgement == Judgement::CannotTell).then(|| too_wide(few).to_owned()),
         ..row
     }
+}
+
+fn one_by_one(runs: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+    runs.into_iter().flatten().map(|sample| vec![sample]).collect()
 }
 
 fn too_wide(few: bool) -> &'static str {

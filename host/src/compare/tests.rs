@@ -272,3 +272,28 @@ fn programs_find_what_people_see() {
     let (low, high) = comparison.rows[0].interval.unwrap();
     assert_eq!(json["rows"][0]["interval"], serde_json::json!([low, high]));
 }
+
+#[test]
+fn boots_of_one_run_show_how_boots_differ() {
+    // Each sample is a boot, which is off by its own part.
+    let boots = |slower: f64, seed: u64| {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut one = |median| {
+            let truth = Truth { median, boot: 0.0, sample: 0.03 };
+            let mut run = run(0, truth, &mut random);
+            run.document.benchmarks[0].workload = "boot".into();
+            run.document.benchmarks[0].latency_ns.clear();
+            vec![run]
+        };
+        let (a, b) = (one(1000.0), one(1000.0 * slower));
+        let row = compare(&a, &b, usual()).rows.swap_remove(0);
+        assert_eq!(row.a.map(|a| (a.runs, a.samples)), Some((1, 20)));
+        row.judgement
+    };
+    let count =
+        |slower, judgement| (0..100).filter(|seed| boots(slower, *seed) == judgement).count();
+    assert!(count(1.0, Judgement::Same) >= 90);
+    assert_eq!(count(1.0, Judgement::Better) + count(1.0, Judgement::Worse), 0);
+    // More of what has the unit 1/s is better.
+    assert!(count(1.1, Judgement::Better) >= 95);
+}
