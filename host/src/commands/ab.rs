@@ -48,8 +48,14 @@ pub(super) fn run(command: &cli::Ab, started: Instant) -> Result<u8, Error> {
         return Ok(ended);
     }
     let limits = Limits::new(command.judging.margin, command.judging.fail_on);
-    let judged = conclude(&compare(&a.found, &b.found, limits), command.format)?;
-    Ok(if ended == 0 { judged } else { ended })
+    match conclude(&compare(&a.found, &b.found, limits), command.format) {
+        judged if ended == 0 => judged,
+        // Why it ended counts for more.
+        judged => {
+            judged.err().iter().for_each(output::error);
+            Ok(ended)
+        }
+    }
 }
 
 /// What each side runs: the spec and what was typed, in a directory of this experiment.
