@@ -4,6 +4,7 @@ use crate::error::{Category, Error};
 use crate::escape::terminal;
 use crate::output::{self, Verbosity};
 use crate::report::sparkline;
+use crate::result::telling::names;
 use crate::result::{
     self, Benchmark, Choice, Counter, Difference, Document, Histogram, Host, Kernel, LogSummary,
     OneTarget, OneTpg, Phase, Qemu, Reproduction, SCHEMA, Series, SpecChange, SpecChangeOutcome,
@@ -93,8 +94,8 @@ impl Report<'_> {
             let outcome = if check.ok { "ok" } else { "does not hold" };
             text.row("check", &format!("{}: {outcome}: {}", check.name, check.detail));
         }
-        for benchmark in &document.benchmarks {
-            benchmark_rows(&mut text, benchmark, self.histograms);
+        for (benchmark, name) in document.benchmarks.iter().zip(names(&document.benchmarks)) {
+            benchmark_rows(&mut text, benchmark, &name, self.histograms);
         }
         for note in &document.notes {
             text.row("note", note);
@@ -171,8 +172,8 @@ impl Local {
             let outcome = if check.ok { "ok" } else { "does not hold" };
             text.row("check", &format!("{}: {outcome}: {}", check.name, check.detail));
         }
-        for benchmark in &document.benchmarks {
-            benchmark_rows(&mut text, benchmark, self.histograms);
+        for (benchmark, name) in document.benchmarks.iter().zip(names(&document.benchmarks)) {
+            benchmark_rows(&mut text, benchmark, &name, self.histograms);
         }
         text.row("verdict", &verdict_line(document));
         text.row("result", &place.display().to_string());
@@ -338,57 +339,52 @@ fn tpg_words(target: &OneTarget, tpg: &OneTpg) -> String {
     if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
 }
 
-fn benchmark_rows(text: &mut Table, benchmark: &Benchmark, histograms: bool) {
-    let mut name = benchmark.workload.as_str();
+fn benchmark_rows(text: &mut Table, benchmark: &Benchmark, name: &str, histograms: bool) {
+    let mut lines = benchmark_lines(benchmark, histograms);
+    if lines.is_empty() {
+        lines.push(if benchmark.done { "done" } else { "not measured" }.to_owned());
+    }
+    let telling = name.strip_prefix(&benchmark.workload).unwrap_or_default();
+    let telling = telling.trim_start_matches([',', ' ']);
+    let told = (!telling.is_empty()).then(|| telling.to_owned());
+    let workload = std::iter::once(benchmark.workload.as_str()).chain(std::iter::repeat(""));
+    for (name, line) in workload.zip(told.into_iter().chain(lines)) {
+        text.row(name, &line);
+    }
+}
+
+fn benchmark_lines(benchmark: &Benchmark, histograms: bool) -> Vec<String> {
+    let mut lines = Vec::new();
     for series in &benchmark.series {
         if let Some(line) = series_line(series) {
             let shape = sparkline::of_samples(&series.samples).filter(|_| histograms);
-            text.row(name, [line, shape.unwrap_or_default()].join(" ").trim_end());
-            name = "";
+            lines.push([line, shape.unwrap_or_default()].join(" ").trim_end().to_owned());
         }
     }
-    let latency = |p: &str| benchmark.latency_ns.get(p).map(|ns| ns / 1e6);
-    let percentiles = ["p50", "p99", "p99.99", "max"].map(latency);
-    if let ([Some(p50), Some(p99), Some(p9999), Some(max)], Some(rate)) =
-        (percentiles, benchmark.metrics.get("mb_per_s"))
-    {
-        let line = format!(
-            "{rate:.1} MB/s, latency p50 {p50:.2} p99 {p99:.2} p99.99 {p9999:.2} max {max:.2} ms"
-        );
-        text.row("", &line);
-    }
-    let shapes = benchmark.histograms.iter().filter(|_| histograms).filter_map(latency_line);
-    for line in shapes {
-        text.row("", &line);
-    }
+    lines.extend(percentiles_line(benchmark));
+    lines.extend(benchmark.histograms.iter().filter(|_| histograms).filter_map(latency_line));
     for (what, found) in &benchmark.findings {
-        for line in found.lines().take(LINES) {
-            text.row(name, &format!("{what}: {line}"));
-            name = "";
-        }
+        lines.extend(found.lines().take(LINES).map(|line| format!("{what}: {line}")));
         if let Some(more) = found.lines().count().checked_sub(LINES).filter(|more| *more > 0) {
-            text.row("", &format!("{what}: … {more} lines more, in result.json"));
+            lines.push(format!("{what}: … {more} lines more, in result.json"));
         }
     }
-    for line in counter_lines(&benchmark.counters) {
-        text.row(name, &line);
-        name = "";
-    }
-    if let Some(reason) = &benchmark.skipped {
-        text.row(name, &format!("skipped: {reason}"));
-        name = "";
-    }
-    for reason in &benchmark.conditions.noisy {
-        text.row(name, &format!("noisy: {reason}"));
-        name = "";
-    }
-    for error in &benchmark.errors {
-        text.row(name, &format!("error: {error}"));
-        name = "";
-    }
-    if name == benchmark.workload {
-        text.row(name, if benchmark.done { "done" } else { "not measured" });
-    }
+    lines.extend(counter_lines(&benchmark.counters));
+    lines.extend(benchmark.skipped.iter().map(|reason| format!("skipped: {reason}")));
+    lines.extend(benchmark.conditions.noisy.iter().map(|reason| format!("noisy: {reason}")));
+    lines.extend(benchmark.errors.iter().map(|error| format!("error: {error}")));
+    lines
+}
+
+/// What all requests together came to.
+fn percentiles_line(benchmark: &Benchmark) -> Option<String> {
+    let rate = benchmark.metrics.get("mb_per_s")?;
+    let latency = |p: &str| benchmark.latency_ns.get(p).map(|ns| ns / 1e6);
+    let (p50, p99, p9999) = (latency("p50")?, latency("p99")?, latency("p99.99")?);
+    let max = latency("max")?;
+    Some(format!(
+        "{rate:.1} MB/s, latency p50 {p50:.2} p99 {p99:.2} p99.99 {p9999:.2} max {max:.2} ms"
+    ))
 }
 
 /// The shape of a histogram between its ends, in milliseconds.

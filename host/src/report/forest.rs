@@ -5,8 +5,8 @@ use super::html::{Column, Figure, section, table};
 use super::plot::{Mark, NUMBERS, Plot, WIDE, shortened, width};
 use super::quantity::{number, quantity};
 use super::role::Role;
-use super::telling::{Parameters, label, telling};
 use crate::error::Error;
+use crate::result::telling::{Parameters, label, telling};
 use serde::Deserialize;
 
 /// What `lunlab compare --format json` prints, as far as a page shows it.

@@ -3,12 +3,10 @@
 
 use super::quantity::{percent, range};
 use super::role::{Role, SERIES};
-use super::telling::{Parameters, Telling, label, telling};
 use super::{Run, Side};
+use crate::result::telling::{Parameters, Telling, label, shown, telling};
 use crate::result::{Benchmark, Series};
-use crate::spec::format_size;
 use lunlab_bench::statistics;
-use serde_json::Value;
 
 /// Runs that share a colour.
 #[derive(Clone, Debug)]
@@ -161,17 +159,6 @@ impl Estimate {
     pub(super) fn range(&self) -> (f64, f64) {
         self.interval.unwrap_or((self.median, self.median))
     }
-}
-
-/// A parameter's value as a spec would have it, without quotes.
-pub(super) fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// A parameter's value as a person has it: bytes in the units of specs.
-pub(super) fn shown(name: &str, value: &Value) -> String {
-    let bytes = value.as_u64().filter(|_| name.contains("size") || name.contains("bytes"));
-    bytes.map_or_else(|| plain(value), format_size)
 }
 
 /// Parameters on one line.

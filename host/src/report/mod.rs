@@ -21,7 +21,6 @@ mod role;
 mod scaling;
 pub mod sparkline;
 mod sweep;
-mod telling;
 mod throughput;
 mod timeline;
 

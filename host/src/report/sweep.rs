@@ -2,9 +2,10 @@
 
 use super::curve::{Curve, figure};
 use super::html::{Figure, section, side_by_side};
-use super::lanes::{Estimate, Group, Lane, plain, shown};
+use super::lanes::{Estimate, Group, Lane};
 use super::role::{Role, SERIES};
 use crate::result::Benchmark;
+use crate::result::telling::{plain, shown};
 use crate::spec::{parse_duration, parse_size};
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 //! A result as a list of cases, which is what CI systems understand.
 
 use super::document::{Benchmark, Document};
+use super::telling::names;
 
 /// One thing that could have gone right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +36,10 @@ pub fn cases(document: &Document) -> Vec<Case> {
         let outcome = if check.ok { Outcome::Passed } else { failed() };
         case(&format!("check {}", check.name), outcome)
     }));
+    let names = names(&document.benchmarks);
+    let benchmarks = document.benchmarks.iter().zip(names);
     cases.extend(
-        document.benchmarks.iter().map(|benchmark| {
-            case(&format!("benchmark {}", benchmark.workload), measured(benchmark))
-        }),
+        benchmarks.map(|(benchmark, name)| case(&format!("benchmark {name}"), measured(benchmark))),
     );
     cases.push(case("verdict", verdict(document)));
     cases

@@ -11,6 +11,7 @@ pub mod locate;
 mod percentile;
 mod repro;
 mod store;
+pub(crate) mod telling;
 
 pub use capped_log::{CappedLog, LogSummary};
 pub use case::{Case, Outcome, cases};

@@ -3,6 +3,7 @@
 use crate::detect::{Detector, EventKind, StorageErrors, taint};
 use crate::errno::by_name;
 use crate::initiator::Report;
+use crate::result::telling::names;
 use crate::result::{
     Benchmark, CheckResult, DeviceFound, Kmsg, ModuleLoad, SpecChange, TaintChange, Target,
 };
@@ -410,9 +411,10 @@ impl Record {
 
     /// A benchmark could not be run to its end.
     pub fn benchmark_failed(&mut self, n: usize, problem: &str) {
+        let name = names(&self.benchmarks).into_iter().nth(n).unwrap_or_default();
         if let Some(benchmark) = self.nth_benchmark(n) {
             benchmark.errors.push(by_name(problem));
-            let reason = format!("{}: {problem}", benchmark.workload);
+            let reason = format!("{name}: {problem}");
             self.fact(Fact::new(Kind::Fail, reason));
             self.told.over += 1;
         }
@@ -519,17 +521,18 @@ impl Record {
     }
 
     fn evaluate_checks(&mut self, spec: &Spec) {
-        for (asked, measured) in spec.benchmarks.iter().zip(&self.benchmarks) {
+        let names = names(&self.benchmarks);
+        for ((asked, measured), name) in spec.benchmarks.iter().zip(&self.benchmarks).zip(names) {
             for check in asked.checks() {
                 let outcome = check.evaluate(&measured.metrics);
                 let ok = matches!(outcome, Outcome::Holds(_));
                 let detail = check.describe(outcome);
                 // One that was not measured because the run ended before is not a finding.
                 if !ok && (self.all_done || !matches!(outcome, Outcome::NotMeasured)) {
-                    let reason = format!("{}: {detail}", measured.workload);
+                    let reason = format!("{name}: {detail}");
                     self.facts.push(Fact::new(Kind::Fail, reason));
                 }
-                let name = format!("{} {}", measured.workload, check.text);
+                let name = format!("{name} {}", check.text);
                 self.checks.push(CheckResult { name, ok, detail });
             }
         }

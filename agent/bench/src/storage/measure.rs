@@ -89,7 +89,7 @@ impl<'a> Measure<'a> {
         let after = (self.processors.all)();
         if let (Some(before), Some(after), 1..) = (self.machine, after, self.requests) {
             let each = after.saturating_sub(before).as_nanos() / u128::from(self.requests);
-            let text = format!("{each} ns of {}, from /proc/stat", self.processors.which);
+            let text = format!("{each} ns of {}, by the ticks of /proc/stat", self.processors.which);
             self.observer.tell(Told::Finding { name: "machine_cpu_per_io", text: &text });
         }
     }
@@ -205,7 +205,7 @@ mod tests {
             assert_eq!(counted, requests, "without the one of the warm-up");
             let expected = [
                 format!("requests: {requests} while measured"),
-                "machine_cpu_per_io: 0 ns of two processors, from /proc/stat".to_owned(),
+                "machine_cpu_per_io: 0 ns of two processors, by the ticks of /proc/stat".to_owned(),
             ];
             assert_eq!(findings, expected);
         }

@@ -1,22 +1,23 @@
 //! Which parameters tell a benchmark from the others of its workload.
 
-use super::lanes::shown;
+use super::document::Benchmark;
+use crate::spec::format_size;
 use lunlab_bench::sampling::Budget;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a benchmark was run with.
-pub(super) type Parameters = BTreeMap<String, Value>;
+pub(crate) type Parameters = BTreeMap<String, Value>;
 
 /// Names and values, as a person reads them.
-pub(super) type Telling<'a> = Vec<(&'a str, String)>;
+pub(crate) type Telling<'a> = Vec<(&'a str, String)>;
 
 /// What so many of a hundred have says nothing of them.
 const NEARLY_ALL: usize = 80;
 
 /// For each of some benchmarks what tells it from others: what they have in common is left out, what nearly all have as
 /// well, and how they were sampled. Where that leaves two alike, it is all that is not the same in all.
-pub(super) fn telling<'a>(benchmarks: &[(&'a str, &'a Parameters)]) -> Vec<Telling<'a>> {
+pub(crate) fn telling<'a>(benchmarks: &[(&'a str, &'a Parameters)]) -> Vec<Telling<'a>> {
     let brief: Vec<_> = told(benchmarks, |name, part| !is_sampling(name) && part < NEARLY_ALL);
     let mut first = BTreeMap::new();
     let mut ambiguous = BTreeSet::new();
@@ -62,9 +63,41 @@ fn is_sampling(name: &str) -> bool {
 }
 
 /// The workload and what tells: `storage, queue_depth 32`.
-pub(super) fn label(workload: &str, telling: &Telling) -> String {
+pub(crate) fn label(workload: &str, telling: &Telling) -> String {
     let words = telling.iter().map(|(name, value)| format!(", {name} {value}"));
     std::iter::once(workload.to_owned()).chain(words).collect()
+}
+
+/// What to call each benchmark of a run: its workload, with what tells it from the others in brackets, as
+/// `storage (queue_depth 32)`, and with a number where that is the same.
+pub(crate) fn names(benchmarks: &[Benchmark]) -> Vec<String> {
+    let all: Vec<_> =
+        benchmarks.iter().map(|each| (each.workload.as_str(), &each.parameters)).collect();
+    let mut names: Vec<String> = Vec::with_capacity(all.len());
+    let mut times = BTreeMap::<String, usize>::new();
+    for ((workload, _), telling) in all.iter().zip(telling(&all)) {
+        let words: Vec<String> =
+            telling.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let name = match words.join(", ") {
+            nothing if nothing.is_empty() => (*workload).to_owned(),
+            words => format!("{workload} ({words})"),
+        };
+        let time = times.entry(name.clone()).or_default();
+        *time += 1;
+        names.push(if *time == 1 { name } else { format!("{name}, number {time}") });
+    }
+    names
+}
+
+/// A parameter's value as a spec would have it, without quotes.
+pub(crate) fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A parameter's value as a person has it: bytes in the units of specs.
+pub(crate) fn shown(name: &str, value: &Value) -> String {
+    let bytes = value.as_u64().filter(|_| name.contains("size") || name.contains("bytes"));
+    bytes.map_or_else(|| plain(value), format_size)
 }
 
 #[cfg(test)]
@@ -95,5 +128,23 @@ mod tests {
         let labels = labels(&[json!({"a": 1, "budget": 1}), json!({"a": 1, "budget": 2})]);
         assert_eq!(labels, ["w, budget 1", "w, budget 2"]);
         assert_eq!(super::telling(&[]), Vec::<Telling>::new());
+    }
+
+    #[test]
+    fn each_benchmark_of_a_run_has_a_name_of_its_own() {
+        let of = |workload: &str, parameters: Value| Benchmark {
+            workload: workload.to_owned(),
+            parameters: serde_json::from_value(parameters).unwrap(),
+            ..Benchmark::default()
+        };
+        let all = [
+            of("hash", json!({"size": 32})),
+            of("storage", json!({"block_size": 4096, "via": "iscsi"})),
+            of("storage", json!({"block_size": 65536, "via": "iscsi"})),
+            of("hash", json!({"size": 32})),
+        ];
+        let expected =
+            ["hash", "storage (block_size 4K)", "storage (block_size 64K)", "hash, number 2"];
+        assert_eq!(names(&all), expected);
     }
 }
