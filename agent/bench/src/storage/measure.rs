@@ -89,7 +89,8 @@ impl<'a> Measure<'a> {
         let after = (self.processors.all)();
         if let (Some(before), Some(after), 1..) = (self.machine, after, self.requests) {
             let each = after.saturating_sub(before).as_nanos() / u128::from(self.requests);
-            let text = format!("{each} ns of {}, by the ticks of /proc/stat", self.processors.which);
+            let text =
+                format!("{each} ns of {}, by the ticks of /proc/stat", self.processors.which);
             self.observer.tell(Told::Finding { name: "machine_cpu_per_io", text: &text });
         }
     }
