@@ -23,8 +23,11 @@ use std::time::{Duration, Instant};
 /// Bytes in a sender's socket, which the kernel doubles. A whole block in one would come before all others, however fair the uplink is.
 const SEND_BUFFER: usize = 16 * 1024;
 
-/// The uplink that the article's orphan rates are for.
-const ARTICLE: Uplink = Uplink { rate: 1_000_000 };
+/// What takes more than this of the arithmetic bound was not held up by the uplink, and says nothing of another one.
+const HELD_UP: f64 = 2.0;
+
+/// The uplink of a home line, for which orphan rates are told as well.
+const HOME: Uplink = Uplink { rate: 1_000_000 };
 
 pub(super) fn run(values: &Values, observer: &mut dyn Observer) -> Result<(), Stopped> {
     let (budget, uplink) = (values.budget()?, Uplink { rate: values.number("rate")? });
@@ -279,8 +282,12 @@ impl<'a> Sending<'a> {
             // Its time is the processor's too, which another uplink would not change.
             return;
         }
+        if over > HELD_UP {
+            tell("orphan rate at 1 Mbit/s", "not told: something else than the uplink held it up");
+            return;
+        }
         for megabytes in [1, 8] {
-            let scale = ARTICLE.seconds(megabytes * 1_000_000) / self.relay.uplink.seconds(block);
+            let scale = HOME.seconds(megabytes * 1_000_000) / self.relay.uplink.seconds(block);
             let (first, last) = (first * scale, last * scale);
             let rate = orphan_rate(first) * 100.0;
             let name = format!("orphan rate of {megabytes} MB at 1 Mbit/s");
