@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn orphan_rates_are_those_of_the_article() {
+    fn orphan_rates_are_those_of_a_home_line() {
         for (seconds, percent) in [(66.8, 10.5), (501.7, 56.7), (0.0, 0.0)] {
             let rate = orphan_rate(seconds) * 100.0;
             assert!((rate - percent).abs() < 0.05, "{seconds}: {rate}");
