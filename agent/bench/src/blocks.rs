@@ -17,7 +17,9 @@ use std::time::Instant;
 use crate::sampling::{Variant, sample};
 use crate::statistics::Summary;
 use crate::unit;
-use crate::workload::{Kind, Observer, Parameter, Run, Stopped, Told, Values, Workload};
+use crate::workload::{
+    Kind, Observer, Parameter, Run, Series, Stopped, Told, Values, Workload, independent,
+};
 
 /// The workload.
 pub const WORKLOAD: Workload = Workload {
@@ -30,25 +32,19 @@ pub const WORKLOAD: Workload = Workload {
         default: "1,8,17",
         many: true,
     }],
-    series: &[
-        ("1 MB", unit::MILLISECONDS),
-        ("1 MB parse", unit::MILLISECONDS),
-        ("1 MB txids", unit::MILLISECONDS),
-        ("1 MB merkle", unit::MILLISECONDS),
-        ("1 MB checks", unit::MILLISECONDS),
-        ("8 MB", unit::MILLISECONDS),
-        ("8 MB parse", unit::MILLISECONDS),
-        ("8 MB txids", unit::MILLISECONDS),
-        ("8 MB merkle", unit::MILLISECONDS),
-        ("8 MB checks", unit::MILLISECONDS),
-        ("17 MB", unit::MILLISECONDS),
-        ("17 MB parse", unit::MILLISECONDS),
-        ("17 MB txids", unit::MILLISECONDS),
-        ("17 MB merkle", unit::MILLISECONDS),
-        ("17 MB checks", unit::MILLISECONDS),
-    ],
+    series: Series::Of(series_of),
+    rule: independent,
     run: Run::Here(run),
 };
+
+fn series_of(values: &Values) -> Vec<(String, &'static str)> {
+    let sizes = values.numbers("megabytes").unwrap_or_default();
+    let of_size = |megabytes: u64| {
+        let parts = STAGES.map(|stage| format!("{megabytes} MB {stage}"));
+        std::iter::once(format!("{megabytes} MB")).chain(parts)
+    };
+    sizes.into_iter().flat_map(of_size).map(|series| (series, unit::MILLISECONDS)).collect()
+}
 
 /// Milliseconds of parsing, transaction ids, merkle root and checks.
 type Stages = [f64; 4];

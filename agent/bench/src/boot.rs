@@ -3,7 +3,7 @@
 //! The host does it: after the run's own machine has ended it boots others like it, one after the other, and each is a sample.
 
 use crate::unit::MILLISECONDS;
-use crate::workload::{Kind, Parameter, Run, Workload};
+use crate::workload::{Kind, Parameter, Run, Series, Workload, independent};
 
 /// The workload.
 pub const WORKLOAD: Workload = Workload {
@@ -23,7 +23,7 @@ pub const WORKLOAD: Workload = Workload {
             "1",
         ),
     ],
-    series: &[
+    series: Series::Always(&[
         ("qemu-spawn", MILLISECONDS),
         ("kernel", MILLISECONDS),
         ("init", MILLISECONDS),
@@ -35,7 +35,8 @@ pub const WORKLOAD: Workload = Workload {
         ("init to channel", MILLISECONDS),
         ("channel to modules", MILLISECONDS),
         ("modules to target-ready", MILLISECONDS),
-    ],
+    ]),
+    rule: independent,
     run: Run::Host,
 };
 
@@ -57,6 +58,7 @@ pub fn samples(at: impl Fn(&str) -> Option<f64>) -> Vec<(String, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::Values;
 
     #[test]
     fn each_phase_and_each_step_is_a_declared_series() {
@@ -65,7 +67,8 @@ mod tests {
         };
         let samples = samples(|phase| place(phase).map(|(_, ms)| ms));
         let names: Vec<&str> = samples.iter().map(|(name, _)| name.as_str()).collect();
-        let declared: Vec<&str> = WORKLOAD.series.iter().map(|(name, _)| *name).collect();
+        let declared = WORKLOAD.series.with(&Values::default());
+        let declared: Vec<&str> = declared.iter().map(|(name, _)| &**name).collect();
         assert_eq!(names, declared);
         let values: Vec<f64> = samples.iter().map(|(_, value)| *value).collect();
         assert_eq!(values, [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 1.0, 2.0, 4.0, 8.0, 16.0]);

@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use crate::sampling::{Variant, sample};
 use crate::unit;
-use crate::workload::{Observer, Run, Stopped, Values, Workload};
+use crate::workload::{Observer, Run, Series, Stopped, Values, Workload, independent};
 
 /// As specs know it.
 pub const WORKLOAD: Workload = Workload {
     name: "calibration",
     about: "a loop of integer arithmetic that always does the same: how steady the machine is",
     parameters: &[],
-    series: &[("loop", unit::NANOSECONDS)],
+    series: Series::Always(&[("loop", unit::NANOSECONDS)]),
+    rule: independent,
     run: Run::Here(run),
 };
 

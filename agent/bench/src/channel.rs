@@ -7,8 +7,9 @@ mod meter;
 
 pub use meter::{Path, measure};
 
+use crate::storage::latency::PARTS;
 use crate::unit;
-use crate::workload::{Kind, Parameter, Run, Workload};
+use crate::workload::{Kind, Parameter, Run, Series, Values, Workload, independent};
 
 /// The workload.
 pub const WORKLOAD: Workload = Workload {
@@ -20,25 +21,24 @@ pub const WORKLOAD: Workload = Workload {
         Parameter::new("bulk", "bytes of one transfer, which its receiver answers", BULK, "1M"),
         Parameter::new("block_size", "bytes of a transfer that are written at once", BLOCK, "64K"),
     ],
-    series: &[
-        ("stream/round trip", unit::NANOSECONDS),
-        ("stream/round trip_p50", unit::NANOSECONDS),
-        ("stream/round trip_p99", unit::NANOSECONDS),
-        ("stream/to guest", unit::MEGABYTES),
-        ("stream/to host", unit::MEGABYTES),
-        ("portal/round trip", unit::NANOSECONDS),
-        ("portal/round trip_p50", unit::NANOSECONDS),
-        ("portal/round trip_p99", unit::NANOSECONDS),
-        ("portal/to guest", unit::MEGABYTES),
-        ("portal/to host", unit::MEGABYTES),
-        ("nic/round trip", unit::NANOSECONDS),
-        ("nic/round trip_p50", unit::NANOSECONDS),
-        ("nic/round trip_p99", unit::NANOSECONDS),
-        ("nic/to guest", unit::MEGABYTES),
-        ("nic/to host", unit::MEGABYTES),
-    ],
+    series: Series::Of(series_of),
+    rule: independent,
     run: Run::Across,
 };
+
+fn series_of(values: &Values) -> Vec<(String, &'static str)> {
+    let sizes = values.numbers("size").unwrap_or_default();
+    let given = |path: &&str| values.words("paths").any(|word| [ALL, *path].contains(&word));
+    let of_path = |path: &str| {
+        let trips = sizes.iter().map(|size| meter::trips(path, *size)).flat_map(|trips| {
+            let parts = PARTS.map(|part| (format!("{trips}_{part}"), unit::NANOSECONDS));
+            std::iter::once((trips, unit::NANOSECONDS)).chain(parts)
+        });
+        let bulk = ["to guest", "to host"].map(|way| (format!("{path}/{way}"), unit::MEGABYTES));
+        trips.chain(bulk).collect::<Vec<_>>()
+    };
+    [STREAM, PORTAL, NIC].iter().filter(|path| given(path)).flat_map(|path| of_path(path)).collect()
+}
 
 /// A stream of the run's transport.
 pub const STREAM: &str = "stream";

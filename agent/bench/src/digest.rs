@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::workload::{Kind, Parameter, Run, VIA, Workload};
+use crate::workload::{Kind, Parameter, Run, Series, VIA, Workload, independent};
 
 /// As specs know it.
 pub const WORKLOAD: Workload = Workload {
@@ -14,7 +14,8 @@ pub const WORKLOAD: Workload = Workload {
         Parameter::new("offset", "from which byte", RANGE, ""),
         Parameter::new("length", "how many bytes; all that follow when left out", RANGE, ""),
     ],
-    series: &[],
+    series: Series::Always(&[]),
+    rule: independent,
     run: Run::Driver,
 };
 

@@ -4,7 +4,7 @@
 
 use crate::digest::RANGE;
 use crate::unit;
-use crate::workload::{Kind, Parameter, Run, VIA, Workload};
+use crate::workload::{Kind, Parameter, Run, Series, VIA, Workload, independent};
 
 /// Where the program is in a guest.
 pub const PROGRAM: &str = "/usr/bin/fio";
@@ -29,20 +29,24 @@ pub const WORKLOAD: Workload = Workload {
         Parameter::new("offset", "where its use begins", RANGE, ""),
         Parameter::new("length", "how much is used; all that follows when left out", RANGE, ""),
     ],
-    series: &[
-        ("iops", unit::PER_SECOND),
-        ("mb_per_s", unit::MEGABYTES),
-        ("cpu_per_io", unit::NANOSECONDS),
-        ("p50", unit::NANOSECONDS),
-        ("p90", unit::NANOSECONDS),
-        ("p99", unit::NANOSECONDS),
-        ("p99.9", unit::NANOSECONDS),
-        ("p99.99", unit::NANOSECONDS),
-        ("max", unit::NANOSECONDS),
-    ],
+    series: Series::Always(SERIES),
+    rule: independent,
     run: Run::Driver,
 };
 
 const PERCENT: Kind = Kind::Number { least: 0, most: 100 };
 const BLOCK: Kind = Kind::Size { least: 512, most: 4 << 20 };
 const DEPTH: Kind = Kind::Number { least: 1, most: 1024 };
+
+/// What is sampled.
+pub const SERIES: &[(&str, &str)] = &[
+    ("iops", unit::PER_SECOND),
+    ("mb_per_s", unit::MEGABYTES),
+    ("cpu_per_io", unit::NANOSECONDS),
+    ("p50", unit::NANOSECONDS),
+    ("p90", unit::NANOSECONDS),
+    ("p99", unit::NANOSECONDS),
+    ("p99.9", unit::NANOSECONDS),
+    ("p99.99", unit::NANOSECONDS),
+    ("max", unit::NANOSECONDS),
+];

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use crate::sampling::{Variant, calls_for, sample};
 use crate::unit;
-use crate::workload::{Kind, Observer, Parameter, Run, Stopped, Told, Values, Workload};
+use crate::workload::{
+    Kind, Observer, Parameter, Run, Series, Stopped, Told, Values, Workload, independent,
+};
 
 /// The workload.
 pub const WORKLOAD: Workload = Workload {
@@ -24,9 +26,19 @@ pub const WORKLOAD: Workload = Workload {
         default: "32,40,64,1K,1M",
         many: true,
     }],
-    series: SERIES,
+    series: Series::Of(series_of),
+    rule: independent,
     run: Run::Here(run),
 };
+
+fn series_of(values: &Values) -> Vec<(String, &'static str)> {
+    let sizes = values.numbers("size").unwrap_or_default();
+    let of_size = |size| {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        FUNCTIONS.iter().map(move |function| (series(function, size), unit::NANOSECONDS))
+    };
+    sizes.into_iter().flat_map(of_size).collect()
+}
 
 /// One for each of [`FUNCTIONS`].
 pub(crate) const SERIES: &[(&str, &str)] = &[

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use crate::sampling::{Variant, calls_for, sample};
 use crate::sighash::cpus;
 use crate::unit;
-use crate::workload::{Kind, Observer, Parameter, Run, Stopped, Told, Values, Workload};
+use crate::workload::{
+    Kind, Observer, Parameter, Run, Series, Stopped, Told, Values, Workload, independent,
+};
 
 /// The workload.
 pub const WORKLOAD: Workload = Workload {
@@ -25,13 +27,14 @@ pub const WORKLOAD: Workload = Workload {
         default: "10",
         many: false,
     }],
-    series: &[
+    series: Series::Always(&[
         ("updates on one CPU", unit::PER_SECOND),
         ("updates on all CPUs", unit::PER_SECOND),
         ("preimage", unit::NANOSECONDS),
         ("key", unit::NANOSECONDS),
         ("commitment", unit::NANOSECONDS),
-    ],
+    ]),
+    rule: independent,
     run: Run::Here(run),
 };
 
@@ -160,8 +163,7 @@ mod tests {
     #[test]
     fn every_series_that_is_promised_is_told() {
         let trial = Trial::of(&WORKLOAD, &[("contracts", "3")]).unwrap();
-        for (series, unit) in WORKLOAD.series {
-            assert_eq!(trial.unit(series), *unit);
+        for series in trial.series() {
             assert!(trial.median(series) > 0.0, "{series}");
         }
         assert_eq!(trial.regions, ["updates"]);

@@ -14,7 +14,9 @@ use crate::hash::{FUNCTIONS, Function};
 use crate::pattern::id;
 use crate::sampling::{Variant, calls_for, sample};
 use crate::unit;
-use crate::workload::{Kind, Observer, Parameter, Run, Stopped, Told, Values, Workload};
+use crate::workload::{
+    Kind, Observer, Parameter, Run, Series, Stopped, Told, Values, Workload, Wrong,
+};
 
 /// The workload.
 pub const WORKLOAD: Workload = Workload {
@@ -36,22 +38,43 @@ pub const WORKLOAD: Workload = Workload {
             many: false,
         },
     ],
-    series: &[
-        ("sha2/10000 build", unit::NANOSECONDS),
-        ("sha2/10000 decode", unit::NANOSECONDS),
-        ("sha2/100000 build", unit::NANOSECONDS),
-        ("sha2/100000 decode", unit::NANOSECONDS),
-        ("sha2/1000000 build", unit::NANOSECONDS),
-        ("sha2/1000000 decode", unit::NANOSECONDS),
-        ("murmur3_x64_128/10000 build", unit::NANOSECONDS),
-        ("murmur3_x64_128/10000 decode", unit::NANOSECONDS),
-        ("murmur3_x64_128/100000 build", unit::NANOSECONDS),
-        ("murmur3_x64_128/100000 decode", unit::NANOSECONDS),
-        ("murmur3_x64_128/1000000 build", unit::NANOSECONDS),
-        ("murmur3_x64_128/1000000 decode", unit::NANOSECONDS),
-    ],
+    series: Series::Of(series_of),
+    rule,
     run: Run::Here(run),
 };
+
+/// What can be sampled of a table.
+const PARTS: [&str; 2] = ["build", "decode"];
+
+fn series(function: &str, entries: u64, part: &str) -> String {
+    format!("{function}/{entries} {part}")
+}
+
+fn series_of(values: &Values) -> Vec<(String, &'static str)> {
+    let entries = values.numbers("entries").unwrap_or_default();
+    let each = entries.into_iter().flat_map(|entries| HASHES.map(|function| (function, entries)));
+    let each =
+        each.flat_map(|(function, entries)| PARTS.map(|part| series(function, entries, part)));
+    each.map(|series| (series, unit::NANOSECONDS)).collect()
+}
+
+/// Half of the differences are in the one set, half in the other.
+fn rule(values: &Values) -> Result<(), Wrong> {
+    let differences = values.number("differences").unwrap_or_default();
+    let entries = values.numbers("entries").unwrap_or_default().into_iter().min();
+    let entries = entries.unwrap_or_default();
+    let least = differences.div_ceil(2);
+    if entries >= least {
+        return Ok(());
+    }
+    Err(Wrong {
+        keys: ["differences", "entries"],
+        message: format!(
+            "two sets of {entries} entries cannot have {differences} differences, twice the entries is the most"
+        ),
+        hint: format!("differences = {} or less, or entries = {least} or more", 2 * entries),
+    })
+}
 
 /// The hashes compared.
 const HASHES: [&str; 2] = ["sha2", "murmur3_x64_128"];
@@ -136,12 +159,7 @@ fn run(values: &Values, observer: &mut dyn Observer) -> Result<(), Stopped> {
     let number = |number| usize::try_from(number).unwrap_or(usize::MAX);
     let differences = number(values.number("differences")?);
     let sizes: Vec<usize> = values.numbers("entries")?.into_iter().map(number).collect();
-    if sizes.iter().any(|entries| *entries < differences.div_ceil(2)) {
-        let least = differences.div_ceil(2);
-        return Err(Stopped::Failed(format!(
-            "differences = {differences}: entries must be {least} or more"
-        )));
-    }
+    rule(values)?;
     let most = sizes.iter().max().copied().unwrap_or_default();
     let txids: Vec<_> = (0..(most + differences) as u64).map(id).collect();
     let functions = || FUNCTIONS.iter().filter(|function| HASHES.contains(&function.name));
@@ -167,13 +185,14 @@ fn measured<'a>(
     sample_time: Duration,
     observer: &mut dyn Observer,
 ) -> Result<[Variant<'a>; 2], Stopped> {
-    let name = format!("{}/{}", sets.function.name, sets.ours.len());
+    let series = |part: &str| series(sets.function.name, sets.ours.len() as u64, part);
+    let [built, decoded_in] = PARTS.map(series);
     let table = sets.build();
     let mut decoded = Ok(Difference::default());
-    observer.region(&format!("{name} build"), &mut || {
+    observer.region(&built, &mut || {
         black_box(sets.build());
     });
-    observer.region(&format!("{name} decode"), &mut || decoded = sets.decode(&table));
+    observer.region(&decoded_in, &mut || decoded = sets.decode(&table));
     sets.check(&decoded)?;
     let found = format!(
         "{} ids of ours and {} of theirs, out of {} cells of 16 bytes: exactly the difference",
@@ -181,7 +200,7 @@ fn measured<'a>(
         sets.expected.theirs.len(),
         table.len()
     );
-    observer.tell(Told::Finding { name: &format!("{name} decoded"), text: &found });
+    observer.tell(Told::Finding { name: &format!("{decoded_in}d"), text: &found });
     let build = move |calls| {
         let start = Instant::now();
         (0..calls).for_each(|_| drop(black_box(sets.build())));
@@ -195,8 +214,8 @@ fn measured<'a>(
         Ok(start.elapsed())
     };
     Ok([
-        per_entry(format!("{name} build"), sets.ours.len(), sample_time, build)?,
-        per_entry(format!("{name} decode"), sets.differences(), sample_time, decode)?,
+        per_entry(built, sets.ours.len(), sample_time, build)?,
+        per_entry(decoded_in, sets.differences(), sample_time, decode)?,
     ])
 }
 
@@ -230,8 +249,16 @@ mod tests {
     #[test]
     fn differences_that_the_sets_cannot_have_are_refused() {
         let told = Trial::of(&WORKLOAD, &[("entries", "10,1000"), ("differences", "75")]).err();
-        let why = "differences = 75: entries must be 38 or more";
+        let why =
+            "two sets of 10 entries cannot have 75 differences, twice the entries is the most";
         assert_eq!(told, Some(Stopped::Failed(why.into())));
+        let judged = |entries, differences| {
+            let given = [("entries", entries), ("differences", differences)];
+            WORKLOAD.check(&WORKLOAD.values_for_tests(&given)).map_err(|wrong| wrong.hint)
+        };
+        assert_eq!(judged("10,1000", "20"), Ok(()));
+        let hint = "differences = 20 or less, or entries = 11 or more";
+        assert_eq!(judged("1000,10", "21"), Err(hint.to_owned()));
     }
 
     #[test]

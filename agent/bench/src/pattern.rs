@@ -4,7 +4,7 @@
 //! and the seed, and the rest follows from both.
 
 use crate::digest::RANGE;
-use crate::workload::{Kind, Parameter, Run, VIA, Workload};
+use crate::workload::{Kind, Parameter, Run, Series, VIA, Workload, independent};
 
 /// As specs know it.
 pub const WORKLOAD: Workload = Workload {
@@ -17,7 +17,8 @@ pub const WORKLOAD: Workload = Workload {
         Parameter::new("offset", "from which byte", RANGE, ""),
         Parameter::new("length", "how many bytes; all that follow when left out", RANGE, ""),
     ],
-    series: &[],
+    series: Series::Always(&[]),
+    rule: independent,
     run: Run::Driver,
 };
 

@@ -10,7 +10,7 @@ mod uplink;
 pub use uplink::{BURST, Uplink, orphan_rate};
 
 use crate::unit;
-use crate::workload::{Kind, Parameter, Run, Workload};
+use crate::workload::{Kind, Parameter, Run, Series, Values, Workload, independent};
 
 /// The workload.
 pub const WORKLOAD: Workload = Workload {
@@ -27,16 +27,20 @@ pub const WORKLOAD: Workload = Workload {
         Parameter::new("lacking", "of a block's transactions, what a peer has not", PART, "1%"),
         Parameter::new("surplus", "of as many, what it has and no block took", PART, "1%"),
     ],
-    series: &[
-        ("all-at-once/first peer", unit::MILLISECONDS),
-        ("all-at-once/last peer", unit::MILLISECONDS),
-        ("serial/first peer", unit::MILLISECONDS),
-        ("serial/last peer", unit::MILLISECONDS),
-        ("iblt/first peer", unit::MILLISECONDS),
-        ("iblt/last peer", unit::MILLISECONDS),
-    ],
+    series: Series::Of(series_of),
+    rule: independent,
     run: Run::Driver,
 };
+
+fn series_of(values: &Values) -> Vec<(String, &'static str)> {
+    let peers = values.number("peers").unwrap_or_default();
+    let of_mode = |mode: &str| {
+        let all = ["first", "last"].map(|which| format!("{mode}/{which} peer"));
+        let each = (1..=peers).map(|number| format!("{mode}/peer {number}"));
+        all.into_iter().chain(each).collect::<Vec<_>>()
+    };
+    values.words("mode").flat_map(of_mode).map(|series| (series, unit::MILLISECONDS)).collect()
+}
 
 /// Whole copies by turns of the network's, whole copies one after the other, and what peers lack.
 pub const MODES: &[&str] = &["all-at-once", "serial", "iblt"];

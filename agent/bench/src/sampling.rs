@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::workload::{Kind, Observer, Parameter, Stopped, Told, Values};
+use crate::workload::{Kind, Observer, Parameter, Stopped, Told, Values, Wrong};
 
 /// How long to measure, and how well.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,9 +49,26 @@ impl Budget {
         ),
     ];
 
+    /// Whether there can be as many samples as are asked for.
+    pub(crate) fn check(values: &Values) -> Result<(), Wrong> {
+        let number = |name| values.number(name).unwrap_or_default();
+        let (least, most) = (number("samples_min"), number("samples_max"));
+        if least <= most {
+            return Ok(());
+        }
+        Err(Wrong {
+            keys: ["samples_min", "samples_max"],
+            message: format!("samples_min = {least} is more than samples_max = {most}"),
+            hint: format!("samples_min = {most} or less, or samples_max = {least} or more"),
+        })
+    }
+
     pub(crate) fn of(values: &Values) -> Result<Self, Stopped> {
         let milliseconds = |name| values.number(name).map(Duration::from_millis);
-        let count = |name| Ok(u32::try_from(values.number(name)?).unwrap_or(u32::MAX));
+        let count = |name| {
+            let number = values.number(name);
+            number.map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+        };
         Ok(Self {
             warm_up: milliseconds("warm_up")?,
             sample_time: milliseconds("sample_time")?,

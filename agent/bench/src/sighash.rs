@@ -24,7 +24,9 @@ use sha2::{Digest as _, Sha256};
 use crate::sampling::{Variant, sample};
 use crate::statistics::Summary;
 use crate::unit;
-use crate::workload::{Kind, Observer, Parameter, Run, Stopped, Told, Values, Workload};
+use crate::workload::{
+    Kind, Observer, Parameter, Run, Series, Stopped, Told, Values, Workload, Wrong,
+};
 
 /// The workload.
 pub const WORKLOAD: Workload = Workload {
@@ -46,7 +48,7 @@ pub const WORKLOAD: Workload = Workload {
             many: false,
         },
     ],
-    series: &[
+    series: Series::Always(&[
         ("plain", unit::GIGABYTES),
         ("copy", unit::GIGABYTES),
         ("copy time", unit::MILLISECONDS),
@@ -69,9 +71,26 @@ pub const WORKLOAD: Workload = Workload {
         ("parallel-lanes", unit::GIGABYTES),
         ("parallel-lanes time", unit::MILLISECONDS),
         ("parallel-lanes ratio", unit::RATIO),
-    ],
+    ]),
+    rule,
     run: Run::Here(run),
 };
+
+/// No more inputs than the transaction has.
+fn rule(values: &Values) -> Result<(), Wrong> {
+    let case = CASES.iter().find(|case| case.name == values.text("case"));
+    let most = case.map_or(u64::MAX, |case| case.inputs as u64);
+    let measured = values.number("inputs_measured").unwrap_or_default();
+    if measured <= most {
+        return Ok(());
+    }
+    let name = values.text("case");
+    Err(Wrong {
+        keys: ["inputs_measured", "case"],
+        message: format!("{measured} inputs are more than {name} has, which is {most}"),
+        hint: format!("inputs_measured = {most} or less"),
+    })
+}
 
 /// What is measured: some inputs of a transaction, with the digests they must have.
 struct Subject {
@@ -314,9 +333,10 @@ mod tests {
     fn every_series_that_is_promised_is_told() {
         let run = Run::Here(|values, observer| run_case(&SMALL, values, observer));
         let trial = Trial::of(&Workload { run, ..WORKLOAD }, &[]).unwrap();
-        let mut promised: Vec<_> = WORKLOAD.series.to_vec();
+        let mut promised: Vec<_> = WORKLOAD.series.with(&Values::default());
         promised.sort_unstable();
-        let told: Vec<_> = trial.series().map(|series| (series, trial.unit(series))).collect();
+        let told: Vec<_> =
+            trial.series().map(|series| (series.to_owned(), trial.unit(series))).collect();
         assert_eq!(told, promised);
         if cpus() * LANES < 300 {
             assert!(

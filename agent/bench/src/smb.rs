@@ -1,7 +1,7 @@
 //! Workload `smb`: files on a share of the host's Samba, which the guest's CIFS client mounts.
 
 use crate::unit;
-use crate::workload::{Kind, Parameter, Run, Workload};
+use crate::workload::{Kind, Parameter, Run, Series, Workload, independent};
 
 /// As specs know it.
 pub const WORKLOAD: Workload = Workload {
@@ -13,7 +13,7 @@ pub const WORKLOAD: Workload = Workload {
         Parameter::new("file_size", "what is read and written in sequence", FILE, "8M"),
         Parameter::new("files", "how many small files are made, renamed and removed", FILES, "50"),
     ],
-    series: &[
+    series: Series::Always(&[
         ("write", unit::MEGABYTES),
         ("read", unit::MEGABYTES),
         ("create", unit::PER_SECOND),
@@ -21,7 +21,8 @@ pub const WORKLOAD: Workload = Workload {
         ("list", unit::PER_SECOND),
         ("rename", unit::PER_SECOND),
         ("unlink", unit::PER_SECOND),
-    ],
+    ]),
+    rule: independent,
     run: Run::Driver,
 };
 

@@ -12,12 +12,15 @@ pub mod source;
 pub mod stamp;
 
 use access::Access;
+use latency::PARTS;
 use measure::{Measure, Processors};
 use source::{Engine, Pass};
 
 use crate::sampling::Budget;
 use crate::unit;
-use crate::workload::{Kind, Observer, Parameter, Run, Stopped, Told, Values, Workload};
+use crate::workload::{
+    Kind, Observer, Parameter, Run, Series, Stopped, Told, Values, Workload, independent,
+};
 
 /// The least and the greatest size of a request.
 const BLOCK: Kind = Kind::Size { least: 512, most: 4 << 20 };
@@ -53,31 +56,28 @@ pub const WORKLOAD: Workload = Workload {
             "false",
         ),
     ],
-    series: &[
+    series: Series::Of(series_of),
+    rule: independent,
+    run: Run::Driver,
+};
+
+fn series_of(values: &Values) -> Vec<(String, &'static str)> {
+    let own = [
         ("iops", unit::PER_SECOND),
         ("mb_per_s", unit::MEGABYTES),
         ("cpu_per_io", unit::NANOSECONDS),
-        ("p50", unit::NANOSECONDS),
-        ("p90", unit::NANOSECONDS),
-        ("p99", unit::NANOSECONDS),
-        ("p99.9", unit::NANOSECONDS),
-        ("p99.99", unit::NANOSECONDS),
-        ("max", unit::NANOSECONDS),
-        ("read_p50", unit::NANOSECONDS),
-        ("read_p90", unit::NANOSECONDS),
-        ("read_p99", unit::NANOSECONDS),
-        ("read_p99.9", unit::NANOSECONDS),
-        ("read_p99.99", unit::NANOSECONDS),
-        ("read_max", unit::NANOSECONDS),
-        ("write_p50", unit::NANOSECONDS),
-        ("write_p90", unit::NANOSECONDS),
-        ("write_p99", unit::NANOSECONDS),
-        ("write_p99.9", unit::NANOSECONDS),
-        ("write_p99.99", unit::NANOSECONDS),
-        ("write_max", unit::NANOSECONDS),
-    ],
-    run: Run::Driver,
-};
+    ];
+    let (reads, writes) = match values.text("read_percent") {
+        "0" => (false, true),
+        "100" => (true, false),
+        _ => (true, true),
+    };
+    let requests = [("", true), ("read_", reads), ("write_", writes)];
+    let made = requests.into_iter().filter(|(_, made)| *made);
+    let times = made.flat_map(|(prefix, _)| PARTS.map(|part| format!("{prefix}{part}")));
+    let times = times.map(|series| (series, unit::NANOSECONDS));
+    own.map(|(series, unit)| (series.to_owned(), unit)).into_iter().chain(times).collect()
+}
 
 /// How requests get at a storage object: in the guest as of all workloads, or from the host.
 const VIA: &[&str] = &["loopback", "backing", OVER_ISCSI];

@@ -44,8 +44,11 @@ impl Trial {
         let mut trial = Self::default();
         run(&values, &mut trial)?;
         // Whatever takes samples takes the parameter `count`.
-        let counts = workload.series.is_empty() || !trial.regions.is_empty();
+        let counts = !workload.is_sampled() || !trial.regions.is_empty();
         assert!(counts, "{} has no region", workload.name);
+        let promised: BTreeMap<_, _> = workload.series.with(&values).into_iter().collect();
+        let told = trial.series().map(|series| (series.to_owned(), trial.unit(series)));
+        assert!(told.eq(promised), "{}: {:?}", workload.name, trial.samples.keys());
         Ok(trial)
     }
 

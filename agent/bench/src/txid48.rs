@@ -8,14 +8,15 @@ use std::time::Instant;
 
 use crate::hash::{FUNCTIONS, Function};
 use crate::sampling::{Variant, sample};
-use crate::workload::{Observer, Run, Stopped, Values, Workload};
+use crate::workload::{Observer, Run, Series, Stopped, Values, Workload, independent};
 
 /// The workload.
 pub const WORKLOAD: Workload = Workload {
     name: "txid48",
     about: "nanoseconds to hash a seed of 8 bytes and a transaction id of 32 to 48 bits",
     parameters: &[],
-    series: crate::hash::SERIES,
+    series: Series::Always(crate::hash::SERIES),
+    rule: independent,
     run: Run::Here(run),
 };
 
@@ -64,8 +65,7 @@ mod tests {
     #[test]
     fn every_function_has_samples() {
         let trial = Trial::of(&WORKLOAD, &[]).unwrap();
-        for (series, unit) in WORKLOAD.series {
-            assert_eq!(trial.unit(series), *unit);
+        for series in trial.series() {
             assert!(trial.median(series) > 0.0);
         }
     }

@@ -14,11 +14,67 @@ pub struct Workload {
     pub about: &'static str,
     /// Its parameters, beside those of [`Budget::PARAMETERS`] where it takes samples.
     pub parameters: &'static [Parameter],
-    /// The series that checks can name, and their units. It may have others, such as one for each of
-    /// many peers.
-    pub series: &'static [(&'static str, &'static str)],
+    /// The series that checks can name, and their units.
+    pub series: Series,
+    /// What its values must be to each other, beside what each may be by itself.
+    pub rule: Rule,
     /// What runs it.
     pub run: Run,
+}
+
+/// Which series a workload has.
+#[derive(Clone, Copy, Debug)]
+pub enum Series {
+    /// The same whatever its values are: names and units. None where it takes no samples.
+    Always(&'static [(&'static str, &'static str)]),
+    /// Those that its values make.
+    Of(fn(&Values) -> Vec<(String, &'static str)>),
+}
+
+impl Series {
+    /// Names and units with these values.
+    #[must_use]
+    pub fn with(self, values: &Values) -> Vec<(String, &'static str)> {
+        let owned = |(name, unit): &(&str, &'static str)| ((*name).to_owned(), *unit);
+        match self {
+            Self::Always(series) => series.iter().map(owned).collect(),
+            Self::Of(series) => series(values),
+        }
+    }
+}
+
+/// Judges values that are good each by itself.
+pub type Rule = fn(&Values) -> Result<(), Wrong>;
+
+/// The rule of values that have nothing to do with each other.
+///
+/// # Errors
+/// None.
+pub const fn independent(_values: &Values) -> Result<(), Wrong> {
+    Ok(())
+}
+
+/// Values that do not go together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// The parameters, the one that should change first.
+    pub keys: [&'static str; 2],
+    /// What is wrong, with both values.
+    pub message: String,
+    /// What would be right.
+    pub hint: String,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<Wrong> for Stopped {
+    fn from(wrong: Wrong) -> Self {
+        Self::Failed(wrong.message)
+    }
 }
 
 /// What runs a workload.
@@ -324,9 +380,29 @@ impl Workload {
     /// Every parameter it takes.
     pub fn all_parameters(&self) -> impl Iterator<Item = &'static Parameter> + use<> {
         // What takes no samples needs no budget for them, and boots are counted.
-        let counted = self.series.is_empty() || matches!(self.run, Run::Host);
-        let budget = if counted { &[] } else { Budget::PARAMETERS };
+        let budget = if self.has_budget() { Budget::PARAMETERS } else { &[] };
         self.parameters.iter().chain(budget)
+    }
+
+    /// Whether it takes samples, of any series.
+    #[must_use]
+    pub const fn is_sampled(&self) -> bool {
+        !matches!(self.series, Series::Always([]))
+    }
+
+    const fn has_budget(&self) -> bool {
+        self.is_sampled() && !matches!(self.run, Run::Host)
+    }
+
+    /// Judges values together that are good each by itself.
+    ///
+    /// # Errors
+    /// The first that do not go together.
+    pub fn check(&self, values: &Values) -> Result<(), Wrong> {
+        if self.has_budget() {
+            Budget::check(values)?;
+        }
+        (self.rule)(values)
     }
 
     /// The defaults of every parameter, as in a spec: to be overlaid by what was asked.

@@ -23,6 +23,7 @@ use reporter::Reporter;
 pub fn run(name: &str, values: &Values, reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     let unknown = || Stopped::Failed(format!("there is no workload {name} in this program"));
     let workload = WORKLOADS.iter().find(|workload| workload.name == name).ok_or_else(unknown)?;
+    workload.check(values)?;
     let run = match workload.run {
         Run::Here(run) => run,
         Run::Driver | Run::Across => driver::find(name).ok_or_else(unknown)?,

@@ -95,7 +95,14 @@ fn spec_of(workloads: &[&Workload], parameters: &[(String, String)]) -> Result<S
     let has = |workload: &Workload, key: &str| {
         key == "check" || workload.all_parameters().any(|parameter| parameter.name == key)
     };
-    for (key, _) in parameters {
+    for (nth, (key, value)) in parameters.iter().enumerate() {
+        let earlier = parameters[..nth].iter().find(|(known, _)| known == key);
+        if let Some((_, earlier)) = earlier {
+            let error = Error::usage(format!("-p {key}=…: it is given twice"));
+            return Err(
+                error.with_hint(format!("-p {key}={earlier},{value} for both, or one of them"))
+            );
+        }
         if !workloads.iter().any(|workload| has(workload, key)) {
             let known = workloads.iter().flat_map(|workload| workload.all_parameters());
             let known: Vec<&str> = known.map(|parameter| parameter.name).collect();
@@ -303,6 +310,10 @@ mod tests {
         let pairs = [("bugdet".to_owned(), "1s".to_owned())];
         let error = spec_of(&[find("hash").unwrap()], &pairs).unwrap_err();
         assert_eq!(hint(error), "did you mean \"budget\"?");
+        let twice = ["32", "64"].map(|value| ("size".to_owned(), value.to_owned()));
+        let error = spec_of(&[find("hash").unwrap()], &twice).unwrap_err();
+        assert_eq!(error.to_string(), "-p size=…: it is given twice");
+        assert_eq!(hint(error), "-p size=32,64 for both, or one of them");
     }
 
     #[test]
@@ -315,6 +326,11 @@ mod tests {
                 "-p size: 0 is out of range, 4 to 64M is allowed\n  hint: such as size = \"4\"",
             ),
             ("size", "32,1K,32", "-p size: 32 is there twice\n  hint: name each once"),
+            (
+                "samples_min",
+                "300",
+                "-p samples_min: samples_min = 300 is more than samples_max = 200\n  hint: samples_min = 200 or less, or samples_max = 300 or more",
+            ),
             (
                 "case",
                 "x",

@@ -1,5 +1,6 @@
 //! Checks of a benchmark: `iops >= 1000`, `p99 <= 20ms`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -17,20 +18,20 @@ pub enum Dimension {
 }
 
 /// Something a workload measures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metric {
     /// Its name in checks and results.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What it counts.
     pub dimension: Dimension,
 }
 
 const fn number(name: &'static str) -> Metric {
-    Metric { name, dimension: Dimension::Number }
+    Metric { name: Cow::Borrowed(name), dimension: Dimension::Number }
 }
 
 const fn time(name: &'static str) -> Metric {
-    Metric { name, dimension: Dimension::Time }
+    Metric { name: Cow::Borrowed(name), dimension: Dimension::Time }
 }
 
 /// What `iscsi-randread` measures: requests and megabytes (10^6) per second, request latencies.
@@ -112,7 +113,7 @@ pub enum CheckError {
         /// What there is.
         known: String,
         /// The likeliest of them.
-        nearest: Option<&'static str>,
+        nearest: Option<String>,
     },
     /// The value is not a number.
     #[error("{0} in {1} is not a number")]
@@ -125,7 +126,7 @@ pub enum CheckError {
         /// The value, quoted.
         value: String,
         /// The metric it bounds.
-        metric: &'static str,
+        metric: String,
     },
     /// A unit on something that has none.
     #[error("{value} in {check} has a unit, {metric} is a plain number")]
@@ -135,7 +136,7 @@ pub enum CheckError {
         /// The value, quoted.
         value: String,
         /// The metric it bounds.
-        metric: &'static str,
+        metric: String,
     },
 }
 
@@ -163,18 +164,19 @@ impl Check {
     /// When the expression has another form, or names what the workload does not measure.
     pub fn parse(text: &str, metrics: &[Metric]) -> Result<Self, CheckError> {
         let (name, comparison, value) = split(text).ok_or_else(|| form_error(text, metrics))?;
-        let metric = *metrics
+        let metric = metrics
             .iter()
             .find(|metric| metric.name == name)
             .ok_or_else(|| unknown_metric(text, name, metrics))?;
         let bound = parse_bound(text, value, metric)?;
+        let metric = metric.clone();
         Ok(Self { text: text.to_owned(), metric, comparison, bound })
     }
 
     /// Compares with what was measured, by metric name; times in nanoseconds.
     #[must_use]
     pub fn evaluate(&self, measured: &BTreeMap<String, f64>) -> Outcome {
-        match measured.get(self.metric.name) {
+        match measured.get(&*self.metric.name) {
             None => Outcome::NotMeasured,
             Some(&found) if self.holds(found) => Outcome::Holds(found),
             Some(&found) => Outcome::DoesNotHold(found),
@@ -184,7 +186,7 @@ impl Check {
     /// What was found, in words: `p99 is 31.5ms, p99 <= 20ms was asked for`.
     #[must_use]
     pub fn describe(&self, outcome: Outcome) -> String {
-        let name = self.metric.name;
+        let name = &self.metric.name;
         match outcome {
             Outcome::NotMeasured => format!("{name} was not measured, {} was asked for", self.text),
             Outcome::Holds(found) | Outcome::DoesNotHold(found) => {
@@ -242,17 +244,16 @@ fn form_error(text: &str, metrics: &[Metric]) -> CheckError {
 }
 
 fn unknown_metric(check: &str, name: &str, metrics: &[Metric]) -> CheckError {
-    let names = metrics.iter().map(|metric| metric.name);
-    let owned = |name: &str| metrics.iter().map(|metric| metric.name).find(|known| *known == name);
+    let names = metrics.iter().map(|metric| &*metric.name);
     CheckError::UnknownMetric {
         check: quoted(check),
         metric: quoted(name),
         known: names.clone().collect::<Vec<_>>().join(", "),
-        nearest: nearest(name, names).and_then(owned),
+        nearest: nearest(name, names).map(str::to_owned),
     }
 }
 
-fn parse_bound(check: &str, text: &str, metric: Metric) -> Result<f64, CheckError> {
+fn parse_bound(check: &str, text: &str, metric: &Metric) -> Result<f64, CheckError> {
     let digits = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
     let (value, unit) = text.split_at(digits);
     // Rust would also read "inf", "nan" and exponents; none of them is a bound anyone means.
@@ -262,7 +263,7 @@ fn parse_bound(check: &str, text: &str, metric: Metric) -> Result<f64, CheckErro
         Dimension::Number => Err(CheckError::NumberUnit {
             check: quoted(check),
             value: quoted(text),
-            metric: metric.name,
+            metric: metric.name.to_string(),
         }),
         Dimension::Time => TIME_UNITS
             .iter()
@@ -271,7 +272,7 @@ fn parse_bound(check: &str, text: &str, metric: Metric) -> Result<f64, CheckErro
             .ok_or(CheckError::TimeUnit {
                 check: quoted(check),
                 value: quoted(text),
-                metric: metric.name,
+                metric: metric.name.to_string(),
             }),
     }
 }

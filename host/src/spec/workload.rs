@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use lunlab_bench::WORKLOADS;
 use lunlab_bench::storage::OVER_ISCSI;
 use lunlab_bench::unit;
-use lunlab_bench::workload::{Kind, Parameter, Run, Workload};
+use lunlab_bench::workload::{Kind, Parameter, Run, Workload, Wrong};
 
 use super::benchmark::{IscsiDigest, Login, Via};
 use super::check::{Check, Dimension, Metric};
@@ -89,6 +89,22 @@ impl Measured {
         self.workload == "pattern" || !reads_all || self.value("verify") == "true"
     }
 
+    /// What is wrong with its values together.
+    #[must_use]
+    pub fn wrong(&self) -> Option<Wrong> {
+        let workload = find(self.workload)?.workload;
+        workload.check(&self.values.iter().cloned().collect()).err()
+    }
+
+    /// Whether a parameter has the value it has when nothing is said.
+    #[must_use]
+    pub fn is_default(&self, key: &str) -> bool {
+        let mut known =
+            find(self.workload).into_iter().flat_map(|known| known.workload.all_parameters());
+        let parameter = known.find(|parameter| parameter.name == key);
+        parameter.is_some_and(|parameter| self.value(key) == default_of(parameter))
+    }
+
     /// The value of a parameter; empty where there is none.
     #[must_use]
     pub fn value(&self, key: &str) -> &str {
@@ -132,31 +148,34 @@ pub(super) struct Known {
     pub(super) workload: &'static Workload,
     /// The keys its table may have.
     pub(super) keys: Vec<&'static str>,
-    /// What its checks can name.
-    pub(super) metrics: Vec<Metric>,
 }
 
 static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| WORKLOADS.iter().map(known).collect());
 
 fn known(workload: &'static Workload) -> Known {
     let own = workload.all_parameters().map(|parameter| parameter.name);
-    let metric = |&(name, unit): &(&'static str, &'static str)| {
-        let is_time = matches!(unit, unit::NANOSECONDS | unit::MILLISECONDS);
-        let dimension = if is_time { Dimension::Time } else { Dimension::Number };
-        Metric { name, dimension }
-    };
     let logs_in = logs_in(workload);
     Known {
         workload,
         // Without samples there is nothing to check.
         keys: ["workload", "check"]
             .into_iter()
-            .take(if workload.series.is_empty() { 1 } else { 2 })
+            .take(if workload.is_sampled() { 2 } else { 1 })
             .chain(own)
             .chain(logs_in.then_some(LOGIN).into_iter().flatten().copied())
             .collect(),
-        metrics: workload.series.iter().map(metric).collect(),
     }
+}
+
+/// What checks of a workload can name when it has these values.
+pub(super) fn metrics(workload: &Workload, values: &[(String, String)]) -> Vec<Metric> {
+    let metric = |(name, unit): (String, &str)| {
+        let is_time = matches!(unit, unit::NANOSECONDS | unit::MILLISECONDS);
+        let dimension = if is_time { Dimension::Time } else { Dimension::Number };
+        Metric { name: name.into(), dimension }
+    };
+    let series = workload.series.with(&values.iter().cloned().collect());
+    series.into_iter().map(metric).collect()
 }
 
 /// Whether a workload can go over iSCSI.

@@ -6,6 +6,9 @@ use hdrhistogram::Histogram;
 
 use crate::workload::{Observer, Told};
 
+/// What is told of latencies, each in a metric of its own.
+pub const PARTS: [&str; 6] = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
+
 /// Latencies of some requests, in nanoseconds: three digits of each, from 1 ns to 100 s; longer
 /// ones count as that.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@
 mod report;
 mod stream;
 
-use lunlab_bench::fio::{PROGRAM, WORKLOAD};
+use lunlab_bench::fio::{PROGRAM, SERIES, WORKLOAD};
 use lunlab_bench::sampling::Budget;
 use lunlab_bench::workload::{Observer, Stopped, Told, Values, Whose};
 use report::Report;
@@ -186,7 +186,7 @@ impl Session {
         let whole = |seconds: f64| seconds >= self.interval.as_secs_f64() / 2.0;
         if let Some(interval) = interval.filter(|interval| whole(interval.seconds)) {
             let samples = interval.samples();
-            for (series, unit) in WORKLOAD.series {
+            for (series, unit) in SERIES {
                 if let Some((_, value)) = samples.iter().find(|(name, _)| name == series) {
                     observer.tell(Told::Sample { series, unit, value: *value });
                 }
@@ -291,7 +291,7 @@ mod tests {
         let path = ("path", file.path().to_str().unwrap());
         let (outcome, samples, requests) = told(&[path, ("ioengine", "psync")]);
         assert_eq!(outcome, Ok(()));
-        for (series, _) in WORKLOAD.series {
+        for (series, _) in SERIES {
             let of_series = samples.iter().filter(|(name, _)| name == series).count();
             assert!((2..=4).contains(&of_series), "{series}: {samples:?}");
         }

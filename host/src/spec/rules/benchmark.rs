@@ -1,5 +1,6 @@
 //! Benchmarks, against what there is to measure.
 
+use lunlab_bench::workload::Wrong;
 use lunlab_bench::{channel, smb};
 
 use super::login::{self, By, of_targets};
@@ -8,7 +9,7 @@ use super::{Finding, not_a_multiple, over_iscsi, share, size_out_of_range, stora
 use crate::spec::fault::{KeyPath, quoted};
 use crate::spec::quantity::{format_duration, format_size};
 use crate::spec::{
-    Access, BLOCK_SIZES, Backstore, Benchmark, Fabric, HostCommand, IscsiRandread, Measured,
+    Access, BLOCK_SIZES, Backstore, Benchmark, Check, Fabric, HostCommand, IscsiRandread, Measured,
     Network, Spec, StorageObject, TIMEOUTS, Via, WORKLOADS,
 };
 
@@ -27,6 +28,7 @@ pub(super) fn check(spec: &Spec, findings: &mut Vec<Finding>) {
 }
 
 fn check_measured(spec: &Spec, asked: &Measured, path: &KeyPath, findings: &mut Vec<Finding>) {
+    check_together(asked, path, findings);
     check_paths(spec, asked, path, findings);
     login::check_named(&asked.login, path, findings);
     if asked.workload == smb::WORKLOAD.name {
@@ -53,12 +55,29 @@ fn check_measured(spec: &Spec, asked: &Measured, path: &KeyPath, findings: &mut 
     }
 }
 
+/// Refuses values that the workload cannot have together, at one that was given.
+fn check_together(asked: &Measured, path: &KeyPath, findings: &mut Vec<Finding>) {
+    let Some(Wrong { keys, message, hint }) = asked.wrong() else { return };
+    let given = keys.iter().find(|key| !asked.is_default(key)).unwrap_or(&keys[0]);
+    let finding = Finding::new(path.key(given), message);
+    findings.push(finding.given(keys.map(|key| path.key(key)).to_vec()).way_out(&hint));
+}
+
 /// Refuses a way to the guest that this machine has not.
 fn check_paths(spec: &Spec, asked: &Measured, path: &KeyPath, findings: &mut Vec<Finding>) {
     let wants_nic = asked.value("paths").split(',').any(|word| word == channel::NIC);
     if asked.workload == channel::WORKLOAD.name && wants_nic && spec.network == Network::None {
         let message = "\"nic\" needs a NIC, and the guest is on no network";
         let finding = Finding::new(path.key("paths"), message).given(vec![top("network")]);
+        findings.push(finding.way_out("add [network] mode = \"user\", or leave it out"));
+    }
+    let of_nic = |check: &&Check| check.metric.name.starts_with("nic/");
+    let checked = asked.checks.iter().find(of_nic).filter(|_| spec.network == Network::None);
+    if let Some(check) = checked.filter(|_| asked.workload == channel::WORKLOAD.name && !wants_nic)
+    {
+        let text = quoted(&check.text);
+        let message = format!("{text} is of a NIC, and the guest is on no network");
+        let finding = Finding::new(path.key("check"), message).given(vec![top("network")]);
         findings.push(finding.way_out("add [network] mode = \"user\", or leave it out"));
     }
 }

@@ -8,7 +8,7 @@ use super::benchmark::{read_checks, read_login};
 use super::keys::LOGIN;
 use crate::spec::quantity::{format_duration, format_size};
 use crate::spec::reader::{Reader, Section};
-use crate::spec::workload::{Known, default_of, logs_in};
+use crate::spec::workload::{Known, default_of, logs_in, metrics};
 use crate::spec::{Base, Login, Measured};
 
 /// The most benchmarks that the lists of one table may make together.
@@ -21,12 +21,14 @@ pub(super) fn read(
     reader: &mut Reader<'_>,
 ) -> Measured {
     let mut values = Vec::new();
+    let mut unread = false;
     for parameter in known.workload.all_parameters() {
         let given = section.has(parameter.name);
         if parameter.is_needed() && !given {
             section.missing(parameter.name, &form(parameter), reader);
         }
         let read = if given { read_all(section, parameter, base, reader) } else { None };
+        unread |= given && read.is_none();
         let value = read.unwrap_or_else(|| default_of(parameter));
         values.push((parameter.name.to_owned(), value));
     }
@@ -34,7 +36,8 @@ pub(super) fn read(
         true => read_login(section, base, reader),
         false => Login::default(),
     };
-    let checks = read_checks(section, &known.metrics, reader);
+    let metrics = metrics(known.workload, &values);
+    let checks = read_checks(section, &metrics, !unread, reader);
     Measured { workload: known.workload.name, values, login, checks }
 }
 

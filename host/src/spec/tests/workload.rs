@@ -74,6 +74,93 @@ fn a_way_that_the_machine_has_not_is_refused() {
 }
 
 #[test]
+fn values_that_do_not_go_together_are_refused_where_they_are_given() {
+    let samples = "samples_min = 300 is more than samples_max = 200\n  hint: samples_min = 200 or less, or samples_max = 300 or more";
+    for (workload, lines, expected) in [
+        (
+            "iblt",
+            "entries = 10000\ndifferences = 100000",
+            "s.toml:4:15: benchmark[0].differences: two sets of 10000 entries cannot have 100000 differences, twice the entries is the most\n  hint: differences = 20000 or less, or entries = 50000 or more",
+        ),
+        (
+            "iblt",
+            "entries = [10, 100]\ndifferences = 30",
+            "4:15: benchmark[0].differences: two sets of 10 entries cannot have 30",
+        ),
+        (
+            "iblt",
+            "entries = 10",
+            "3:11: benchmark[0].entries: two sets of 10 entries cannot have 1000",
+        ),
+        (
+            "hash",
+            "samples_min = 10\nsamples_max = 5",
+            "samples_max: samples_min = 10 is more than samples_max = 5",
+        ),
+        (
+            "hash",
+            "samples_max = 5",
+            "3:15: benchmark[0].samples_max: samples_min = 10 is more than samples_max = 5",
+        ),
+        ("sighash", "samples_min = 300", &format!("3:15: benchmark[0].samples_min: {samples}")),
+        ("hash", "samples_min = [5, 300]", "samples_min: samples_min = 300 is more"),
+        (
+            "sighash",
+            "case = \"worst-1mb\"\ninputs_measured = 3301",
+            "4:19: benchmark[0].inputs_measured: 3301 inputs are more than worst-1mb has, which is 3300\n  hint: inputs_measured = 3300 or less",
+        ),
+    ] {
+        let told = told(&format!("[[benchmark]]\nworkload = \"{workload}\"\n{lines}"));
+        assert!(told.contains(expected), "{lines}: {told}");
+        assert_eq!(told.matches("hint").count(), 1, "{told}");
+    }
+    for good in
+        ["\"iblt\"\nentries = 10\ndifferences = 20", "\"hash\"\nsamples_min = 5\nsamples_max = 5"]
+    {
+        assert!(parse(&format!("[[benchmark]]\nworkload = {good}")).is_ok(), "{good}");
+    }
+}
+
+#[test]
+fn checks_are_of_the_series_that_the_values_make() {
+    for (workload, lines, good, bad) in [
+        ("hash", "size = [77, 32]", &["sha2/77 <= 1ns", "sha2 <= 1s"][..], &["sha2/64 <= 1ns"][..]),
+        ("hash", "size = 77", &["murmur3_x64_128/77 <= 1ns"], &["sha2 <= 1ns"]),
+        ("txid48", "", &["sha2 <= 1ns"], &["sha2/32 <= 1ns"]),
+        ("iblt", "entries = 5000", &["sha2/5000 build <= 1ms"], &["sha2/10000 build <= 1ms"]),
+        ("blocks", "megabytes = [2, 3]", &["3 MB txids <= 1s", "2 MB <= 1s"], &["1 MB <= 1s"]),
+        (
+            "relay",
+            "peers = 3\nmode = \"serial\"",
+            &["serial/peer 3 <= 1s", "serial/first peer <= 1s"],
+            &["serial/peer 4 <= 1s", "iblt/peer 1 <= 1s"],
+        ),
+        (
+            "channel",
+            "paths = \"stream\"\nsize = 8",
+            &["stream/round trip/8_p99 <= 1s", "stream/to host >= 1"],
+            &["stream/round trip <= 1s", "portal/to host >= 1"],
+        ),
+        ("channel", "", &["portal/round trip/4096 <= 1s"], &["nic/round trip <= 1s"]),
+    ] {
+        let text = |check: &str| {
+            format!("[[benchmark]]\nworkload = \"{workload}\"\n{lines}\ncheck = [\"{check}\"]\n")
+        };
+        for check in good {
+            assert!(parse(&text(check)).is_ok(), "{workload}: {check}: {}", told(&text(check)));
+        }
+        for check in bad {
+            let told = told(&text(check));
+            assert!(told.contains(".check") && told.contains("hint: "), "{check}: {told}");
+        }
+    }
+    // A value that cannot be read says nothing of what is measured.
+    let told =
+        told("[[benchmark]]\nworkload = \"hash\"\nsize = \"77x\"\ncheck = [\"sha2/77 <= 1ns\"]");
+    assert_eq!(told.matches("s.toml:").count(), 1, "{told}");
+}
+
+#[test]
 fn a_sweep_has_a_bound() {
     let many: Vec<String> = (0..32).map(|n| format!("\"{}ms\"", n + 1)).collect();
     let list = many.join(", ");
@@ -152,6 +239,16 @@ fn requests_fit_the_storage_object_and_the_memory() {
         ("", "access = \"both\"", "access: \"both\""),
         ("", "verify = true", "\"a\" stores nothing that could be read again"),
         ("", "check = [\"p98 <= 1ms\"]", "\"p98\" in \"p98 <= 1ms\" is not measured"),
+        (
+            "",
+            "check = [\"write_p99 <= 1s\"]",
+            "\"write_p99\" in \"write_p99 <= 1s\" is not measured",
+        ),
+        (
+            "",
+            "read_percent = [50, 0]\ncheck = [\"read_p99 <= 1s\"]",
+            "\"read_p99\" in \"read_p99 <= 1s\" is not measured",
+        ),
     ] {
         let told = told(&bench(kind, keys));
         assert!(told.contains(expected), "{keys}: {told}");
