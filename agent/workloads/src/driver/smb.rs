@@ -32,6 +32,10 @@ pub(super) fn run(values: &Values, observer: &mut dyn Observer) -> Result<(), St
     let share = Share::of(values)?;
     let mount = Mount::new(&share, Path::new(AT))?;
     let outcome = measure(values, &share, observer);
+    // Also of a run that went well: a connection that was given up and made again is part of what was measured.
+    if let Some(said) = mount.complaints() {
+        observer.tell(Told::Finding { name: "client", text: &said });
+    }
     match outcome {
         Ok(()) => mount.unmount(),
         Err(stopped) => Err(mount.with_log(stopped)),

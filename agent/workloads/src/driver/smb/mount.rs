@@ -6,6 +6,7 @@ use lunlab_bench::workload::{Stopped, Values};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, SeekFrom, open, seek};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use std::cell::RefCell;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
@@ -109,6 +110,13 @@ impl Mount {
         std::fs::remove_dir(&self.at).map_err(|error| io_failed("rmdir", &self.at, &error))
     }
 
+    /// What the client complained of.
+    pub(super) fn complaints(&self) -> Option<String> {
+        let said = self.log.said().into_iter().filter(|line| line.starts_with("CIFS: VFS:"));
+        let said: Vec<String> = said.collect();
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+
     /// A failure, with what the kernel had to say meanwhile.
     pub(super) fn with_log(&self, stopped: Stopped) -> Stopped {
         match (stopped, self.log.said()) {
@@ -129,20 +137,21 @@ impl Drop for Mount {
     }
 }
 
-/// The kernel's log from a moment on.
-struct KernelLog(Option<OwnedFd>);
+/// The kernel's log from a moment on, and what was read of it.
+struct KernelLog(Option<OwnedFd>, RefCell<Vec<String>>);
 
 impl KernelLog {
     /// A kernel log that cannot be read has nothing to say.
     fn from_now() -> Self {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let log = open("/dev/kmsg", flags, Mode::empty()).ok();
-        Self(log.filter(|log| seek(log, SeekFrom::End(0)).is_ok()))
+        let log = log.filter(|log| seek(log, SeekFrom::End(0)).is_ok());
+        Self(log, RefCell::default())
     }
 
-    /// The last lines since then.
+    /// The last lines since then, as often as it is asked.
     fn said(&self) -> Vec<String> {
-        let mut lines = Vec::new();
+        let mut lines = self.1.borrow_mut();
         let mut record = [0; 8192];
         // A read gives one record; EPIPE says that some were overwritten, and the next read goes on after them.
         while let Some(log) = &self.0 {
@@ -152,7 +161,9 @@ impl KernelLog {
                 Err(_) => break,
             }
         }
-        lines.split_off(lines.len().saturating_sub(LINES))
+        let surplus = lines.len().saturating_sub(LINES);
+        lines.drain(..surplus);
+        lines.clone()
     }
 }
 
