@@ -241,7 +241,7 @@ pub struct Bench {
     #[arg(short, long = "parameter", value_name = "KEY=VALUE", value_parser = pair)]
     pub parameters: Vec<(String, String)>,
     /// Run them on the host itself, without a guest
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = OF_GUESTS)]
     pub local: bool,
     /// The machine.
     #[command(flatten)]
@@ -253,6 +253,23 @@ pub struct Bench {
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
 }
+
+/// Options that say something of a guest.
+const OF_GUESTS: [&str; 13] = [
+    "kernel",
+    "modules",
+    "boot",
+    "accelerator",
+    "cpus",
+    "memory",
+    "transport",
+    "append",
+    "qemu_arg",
+    "agent",
+    "timeout",
+    "boot_timeout",
+    "dry_run",
+];
 
 /// `lunlab check`.
 #[derive(Debug, Args)]
@@ -577,6 +594,7 @@ fn percent(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::{Cli, Command};
+    use clap::error::ErrorKind;
     use clap::{CommandFactory, Parser};
 
     #[test]
@@ -604,6 +622,17 @@ mod tests {
         assert_eq!(error.exit_code(), 2);
         assert!(Cli::try_parse_from(["lunlab", "run", "--memory", "lots"]).is_err());
         assert!(Cli::try_parse_from(["lunlab", "run", "-q", "-v"]).is_err());
+        let guest = ["--kernel=x", "--memory=1G", "--append=y", "--transport=auto", "--dry-run"];
+        for option in guest.into_iter().chain(["--cpus=2", "--timeout=9s", "--qemu-arg=-s"]) {
+            let error =
+                Cli::try_parse_from(["lunlab", "bench", "hash", "--local", option]).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.exit_code()),
+                (ErrorKind::ArgumentConflict, 2),
+                "{error}"
+            );
+            assert!(Cli::try_parse_from(["lunlab", "bench", "hash", option]).is_ok(), "{option}");
+        }
     }
 
     #[test]

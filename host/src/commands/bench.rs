@@ -257,7 +257,10 @@ impl Measuring<'_> {
             self.words = format!("measuring {} ({} of {all})", asked.workload, n + 1);
             self.phases.say(&self.words);
             let outcome = program.run(u32::try_from(n).unwrap_or(u32::MAX), asked, self);
-            if let Err(error) = outcome {
+            if outcome.is_err() {
+                self.interrupted = self.interrupted.or_else(|| behind(self.interrupts));
+            }
+            if let (Err(error), None) = (outcome, self.interrupted) {
                 self.record.benchmark_failed(n, &error.to_string());
             }
             if let Some(signal) = self.interrupted {
@@ -266,6 +269,14 @@ impl Measuring<'_> {
         }
         self.record.all_done = true;
     }
+}
+
+/// How often it is asked, a tenth of a second each, whether a signal is why a program ended: one to a group reaches
+/// programs one by one, and on a busy machine the program's end may be noticed long before.
+const ASKED: u32 = 20;
+
+fn behind(interrupts: &Interrupts) -> Option<Signal> {
+    (0..ASKED).find_map(|_| interrupts.behind_failure())
 }
 
 #[cfg(test)]

@@ -77,6 +77,20 @@ fn what_ends_it_on_the_host_itself_ends_the_workload_and_keeps_the_samples() {
     }
 }
 
+#[test]
+fn a_signal_that_the_workload_meets_first_is_an_interruption_all_the_same() {
+    let run = bench(&["calibration", "--local", "-p", "budget=10m", "-p", "precision=0%"]);
+    let run = run.boots_nothing().start();
+    run.wait_for("measuring calibration").wait_for_result(|document| taken(document) > 3);
+    let leftovers = run.leftovers();
+    let workload = leftovers.processes.last().expect("the workload's");
+    assert_ne!(workload.id, leftovers.processes[0].id);
+    workload.signal(Signal::TERM);
+    run.signal(Signal::TERM);
+    run.finish().verdict("interrupted", 143);
+    leftovers.assert_gone(Instant::now() + GRACE);
+}
+
 /// How many samples a result has.
 fn taken(document: &Value) -> usize {
     document["benchmarks"][0]["series"][0]["samples"].as_array().map_or(0, Vec::len)
@@ -99,6 +113,10 @@ fn a_list_is_a_sweep_and_what_is_wrong_is_told_before_anything_starts() {
     refused(&["hash", "-p", "siz=1K"], "did you mean \"size\"?");
     refused(&["hash", "-p", "size=1X"], "is not a size");
     refused(&["hash", "--local", "-p", "budget=2"], "has no unit");
+    refused(&["hash", "--local", "-p", "samples_min=300"], "more than samples_max = 200");
+    refused(&["iblt", "-p", "entries=10"], "twice the entries is the most");
+    refused(&["hash", "-p", "size=32", "-p", "size=64"], "-p size=32,64 for both");
+    refused(&["hash", "--local", "--dry-run"], "cannot be used with");
     refused(&["digest"], "it measures a storage object");
     let list = bench(&[]).boots_nothing().finish();
     list.exits(0).shows("hash").shows("budget=5s");
