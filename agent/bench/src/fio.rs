@@ -50,3 +50,25 @@ pub const SERIES: &[(&str, &str)] = &[
     ("p99.99", unit::NANOSECONDS),
     ("max", unit::NANOSECONDS),
 ];
+
+/// The longest job file, in bytes.
+pub const JOB: usize = 1 << 20;
+
+/// fio's options, and the parameters that are their values.
+pub const OPTIONS: [(&str, &str); 7] = [
+    ("rw", "rw"),
+    ("rwmixread", "read_percent"),
+    ("bs", "block_size"),
+    ("iodepth", "queue_depth"),
+    ("ioengine", "ioengine"),
+    ("offset", "offset"),
+    ("size", "length"),
+];
+
+/// The first lines of what fio says, in one: it may go on with all its options.
+#[must_use]
+pub fn first_words(words: &str) -> String {
+    let lines = words.lines().map(str::trim).filter(|line| !line.is_empty());
+    let cut = lines.take(3).map(|line| line.chars().take(200).collect::<String>());
+    cut.collect::<Vec<_>>().join("; ")
+}

@@ -7,6 +7,7 @@
 mod benchmark;
 mod check;
 mod fault;
+mod job;
 mod kernel;
 mod memory;
 mod name;

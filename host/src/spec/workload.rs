@@ -24,6 +24,8 @@ pub struct Measured {
     pub login: Login,
     /// What its results must satisfy.
     pub checks: Vec<Check>,
+    /// Parameters whose values do not hold, as a file it is given has others.
+    pub overruled: Vec<&'static str>,
 }
 
 impl Measured {
@@ -40,8 +42,10 @@ impl Measured {
             let number = value.parse::<u64>().map(serde_json::Value::from);
             (key.clone(), number.unwrap_or_else(|_| value.clone().into()))
         };
+        let holding = self.values.iter();
+        let holding = holding.filter(|(key, _)| !self.overruled.contains(&key.as_str()));
         let login = self.is_over_iscsi().then(|| self.login.shown()).into_iter().flatten();
-        self.values.iter().map(shown).chain(login).collect()
+        holding.map(shown).chain(login).collect()
     }
 
     /// Whether lunlab's own initiator runs it, from the host.

@@ -4,7 +4,7 @@
 mod report;
 mod stream;
 
-use lunlab_bench::fio::{PROGRAM, SERIES, WORKLOAD};
+use lunlab_bench::fio::{JOB, OPTIONS, PROGRAM, SERIES, WORKLOAD, first_words};
 use lunlab_bench::sampling::Budget;
 use lunlab_bench::workload::{Observer, Stopped, Told, Values, Whose};
 use report::Report;
@@ -18,9 +18,6 @@ use stream::{Part, Stream, keep};
 
 /// Reports that come faster disturb what they measure.
 const INTERVAL: Duration = Duration::from_millis(200);
-
-/// The longest job file.
-const JOB: u64 = 1 << 20;
 
 /// What io_uring_setup(2) and io_setup(2) say where a kernel was built without them.
 const ENOSYS: i64 = 38;
@@ -71,7 +68,7 @@ pub(super) fn run(values: &Values, observer: &mut dyn Observer) -> Result<(), St
             values.text("ioengine")
         ))),
         (None, None) if is_good && given.is_ok() => session.finish(observer),
-        _ => Err(Stopped::Failed(format!("fio ended with {status}: {}", words.trim()))),
+        _ => Err(Stopped::Failed(format!("fio ended with {status}: {}", first_words(&words)))),
     }
 }
 
@@ -125,7 +122,7 @@ fn own_job(path: &str) -> Result<Option<String>, Stopped> {
     let mut text = String::new();
     let file =
         std::fs::File::open(path).map_err(|error| failed(&format!("open {path}"), &error))?;
-    file.take(JOB)
+    file.take(JOB as u64)
         .read_to_string(&mut text)
         .map_err(|error| failed(&format!("read {path}"), &error))?;
     Ok(Some(text))
@@ -149,15 +146,7 @@ fn job(values: &Values, budget: &Budget, interval: Duration, own: &str) -> Strin
     ];
     let ramp = budget.warm_up.as_millis();
     lines.extend((ramp > 0).then(|| format!("ramp_time={ramp}ms")));
-    for (option, key) in [
-        ("rw", "rw"),
-        ("rwmixread", "read_percent"),
-        ("bs", "block_size"),
-        ("iodepth", "queue_depth"),
-        ("ioengine", "ioengine"),
-        ("offset", "offset"),
-        ("size", "length"),
-    ] {
+    for (option, key) in OPTIONS {
         let value = values.text(key);
         let is_used =
             !value.is_empty() && (key != "read_percent" || values.text("rw").ends_with("rw"));

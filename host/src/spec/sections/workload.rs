@@ -1,11 +1,13 @@
 //! `[[benchmark]]` of a declared workload, and sweeps.
 
+use lunlab_bench::fio;
 use lunlab_bench::workload::{Kind, Parameter, Values};
 use std::fmt::Display;
 use std::time::Duration;
 
 use super::benchmark::{read_checks, read_login};
 use super::keys::LOGIN;
+use crate::spec::job;
 use crate::spec::quantity::{format_duration, format_size};
 use crate::spec::reader::{Reader, Section};
 use crate::spec::workload::{Known, default_of, logs_in, metrics};
@@ -38,7 +40,8 @@ pub(super) fn read(
     };
     let metrics = metrics(known.workload, &values);
     let checks = read_checks(section, &metrics, !unread, reader);
-    Measured { workload: known.workload.name, values, login, checks }
+    let overruled = judge_job(section, known, &values, reader);
+    Measured { workload: known.workload.name, values, login, checks, overruled }
 }
 
 /// The parameters that make a sweep where they have a list.
@@ -137,6 +140,25 @@ fn read_file(
     let hint = Some("name a file; what is relative is so to the spec".to_owned());
     reader.fault_with_hint(section.span_of(key), section.path.key(key), message, hint);
     None
+}
+
+/// Judges the job that fio is given; with the parameters that it gives itself.
+fn judge_job(
+    section: &Section<'_>,
+    known: &Known,
+    values: &[(String, String)],
+    reader: &mut Reader<'_>,
+) -> Vec<&'static str> {
+    let path = values.iter().find(|(key, path)| key == "job" && !path.is_empty());
+    let path = path.filter(|_| known.workload.name == fio::WORKLOAD.name);
+    let Some(bytes) = path.and_then(|(_, path)| std::fs::read(path).ok()) else {
+        return Vec::new();
+    };
+    if let Some((message, hint)) = job::fault(&bytes) {
+        let (span, key) = (section.span_of("job"), section.path.key("job"));
+        reader.fault_with_hint(span, key, message, Some(hint.to_owned()));
+    }
+    job::overruled(&String::from_utf8_lossy(&bytes))
 }
 
 /// What a parameter that must be given may be.

@@ -175,6 +175,7 @@ fn the_default_spec_is_what_the_design_says() {
                     .map(|(key, value)| (key.into(), value.into()))
                     .to_vec(),
                     checks: vec![],
+                    overruled: Vec::new(),
                 }),
             ],
             benchmark_tables: vec![0, 1],

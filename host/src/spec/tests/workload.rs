@@ -207,6 +207,32 @@ fn a_file_is_relative_to_the_spec_and_must_be_there() {
 }
 
 #[test]
+fn a_job_that_fio_does_not_take_is_refused_where_it_is_named_and_a_good_one_overrules() {
+    let place = tempfile::tempdir().unwrap();
+    let base = Base { directory: place.path(), ..base() };
+    let text = exported(&format!("{FIO}job = \"a.fio\"\nqueue_depth = 8\n"));
+    let read = |job: &str| {
+        std::fs::write(place.path().join("a.fio"), job).unwrap();
+        Spec::parse(&text, base).map_err(|faults| faults.render("s.toml"))
+    };
+    for (job, problem) in [
+        ("[a]\nbsize=4k\n", "benchmark[0].job: fio refuses it: Bad option <bsize=4k>"),
+        (
+            "",
+            "benchmark[0].job: it has no job, a section beside [global] is needed\n  hint: add a section",
+        ),
+    ] {
+        let told = read(job).unwrap_err();
+        assert!(told.contains(problem) && told.starts_with("s.toml:13:7: "), "{told}");
+    }
+    let spec = read("[a]\nrw=randwrite\nbs=16k\n").unwrap();
+    let asked = measured(&spec)[0];
+    let shown = asked.shown();
+    assert!(!shown.contains_key("rw") && !shown.contains_key("block_size"));
+    assert_eq!(shown["queue_depth"], 8);
+}
+
+#[test]
 fn fio_writes_only_where_it_is_told_to_and_needs_nothing_stored() {
     for (rw, writes) in [("randread", false), ("read", false), ("randrw", true), ("write", true)] {
         let spec = parse(&exported(&format!("{FIO}rw = \"{rw}\"\n"))).unwrap();
