@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::escape;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::termios::tcgetwinsize;
 use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -32,10 +33,14 @@ pub fn text(text: &str) -> bool {
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
 }
 
-/// Whether stdout is a terminal: a person, not a program, reads it.
+/// How many columns stdout has, where it is a terminal: a person, not a program, reads it.
 #[must_use]
-pub fn is_for_a_person() -> bool {
-    std::io::stdout().is_terminal()
+pub fn columns() -> Option<usize> {
+    let stdout = std::io::stdout();
+    let size = stdout.is_terminal().then(|| tcgetwinsize(&stdout).ok())?;
+    // One that does not know its size says 0.
+    let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+    Some(columns.unwrap_or(80))
 }
 
 /// A line on stderr.
@@ -73,9 +78,12 @@ impl Phases {
     /// Begins; times count from `started`.
     #[must_use]
     pub fn begin(started: Instant, verbosity: Verbosity) -> Self {
-        let live = (verbosity == Verbosity::Normal && std::io::stderr().is_terminal()).then(|| {
+        // A terminal that cannot move its cursor has lines like a file.
+        let moves = std::env::var_os("TERM").is_some_and(|name| !name.is_empty() && name != "dumb");
+        let moves = moves && std::io::stderr().is_terminal();
+        let live = (verbosity == Verbosity::Normal && moves).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>4}  {msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>4}  {wide_msg}") {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(Duration::from_millis(100));

@@ -163,7 +163,7 @@ fn local(command: &cli::Bench, text: &str, started: Instant) -> Result<u8, Error
     let verbosity = command.running.verbosity();
     let phases = Phases::begin(started, verbosity);
     let report = |learnt: Learnt| Local {
-        histograms: output::is_for_a_person(),
+        columns: output::columns(),
         learnt,
         began,
         started,

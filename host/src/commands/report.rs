@@ -28,8 +28,8 @@ pub(super) struct Report<'a> {
     pub(super) started: Instant,
     pub(super) command: Vec<String>,
     pub(super) logs: Vec<LogSummary>,
-    /// Whether the summary has histograms: only where no program reads it.
-    pub(super) histograms: bool,
+    /// How many columns the summary has, for histograms: none where a program reads it.
+    pub(super) columns: Option<usize>,
 }
 
 impl Report<'_> {
@@ -95,7 +95,7 @@ impl Report<'_> {
             text.row("check", &format!("{}: {outcome}: {}", check.name, check.detail));
         }
         for (benchmark, name) in document.benchmarks.iter().zip(names(&document.benchmarks)) {
-            benchmark_rows(&mut text, benchmark, &name, self.histograms);
+            benchmark_rows(&mut text, benchmark, &name, self.columns);
         }
         for note in &document.notes {
             text.row("note", note);
@@ -139,8 +139,8 @@ const HINT: &str = "hint: ";
 
 /// Everything known of workloads that ran on the host itself.
 pub(super) struct Local {
-    /// Whether samples are shown in a line of blocks each.
-    pub(super) histograms: bool,
+    /// How many columns the summary has, for histograms: none where a program reads it.
+    pub(super) columns: Option<usize>,
     pub(super) learnt: Learnt,
     pub(super) began: SystemTime,
     pub(super) started: Instant,
@@ -173,7 +173,7 @@ impl Local {
             text.row("check", &format!("{}: {outcome}: {}", check.name, check.detail));
         }
         for (benchmark, name) in document.benchmarks.iter().zip(names(&document.benchmarks)) {
-            benchmark_rows(&mut text, benchmark, &name, self.histograms);
+            benchmark_rows(&mut text, benchmark, &name, self.columns);
         }
         text.row("verdict", &verdict_line(document));
         text.row("result", &place.display().to_string());
@@ -339,8 +339,17 @@ fn tpg_words(target: &OneTarget, tpg: &OneTpg) -> String {
     if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
 }
 
-fn benchmark_rows(text: &mut Table, benchmark: &Benchmark, name: &str, histograms: bool) {
-    let mut lines = benchmark_lines(benchmark, histograms);
+/// The width of the first column, and the space behind it.
+const NAMES: usize = 17;
+
+/// What is left of a row for a shape beside these words; none on what is no terminal, and a row that the terminal would
+/// break has none.
+fn room(words: &str, columns: Option<usize>) -> usize {
+    columns.unwrap_or(0).saturating_sub(NAMES + words.chars().count() + 1)
+}
+
+fn benchmark_rows(text: &mut Table, benchmark: &Benchmark, name: &str, columns: Option<usize>) {
+    let mut lines = benchmark_lines(benchmark, columns);
     if lines.is_empty() {
         lines.push(if benchmark.done { "done" } else { "not measured" }.to_owned());
     }
@@ -353,16 +362,17 @@ fn benchmark_rows(text: &mut Table, benchmark: &Benchmark, name: &str, histogram
     }
 }
 
-fn benchmark_lines(benchmark: &Benchmark, histograms: bool) -> Vec<String> {
+fn benchmark_lines(benchmark: &Benchmark, columns: Option<usize>) -> Vec<String> {
     let mut lines = Vec::new();
     for series in &benchmark.series {
         if let Some(line) = series_line(series) {
-            let shape = sparkline::of_samples(&series.samples).filter(|_| histograms);
+            let shape = sparkline::of_samples(&series.samples, room(&line, columns));
             lines.push([line, shape.unwrap_or_default()].join(" ").trim_end().to_owned());
         }
     }
     lines.extend(percentiles_line(benchmark));
-    lines.extend(benchmark.histograms.iter().filter(|_| histograms).filter_map(latency_line));
+    let shapes = benchmark.histograms.iter();
+    lines.extend(shapes.filter_map(|histogram| latency_line(histogram, columns)));
     for (what, found) in &benchmark.findings {
         lines.extend(found.lines().take(LINES).map(|line| format!("{what}: {line}")));
         if let Some(more) = found.lines().count().checked_sub(LINES).filter(|more| *more > 0) {
@@ -388,11 +398,16 @@ fn percentiles_line(benchmark: &Benchmark) -> Option<String> {
 }
 
 /// The shape of a histogram between its ends, in milliseconds.
-fn latency_line(histogram: &Histogram) -> Option<String> {
+fn latency_line(histogram: &Histogram, columns: Option<usize>) -> Option<String> {
     let ends = [histogram.buckets.first()?.0, histogram.buckets.last()?.0];
     let [low, high] = ends.map(|ns| Duration::from_nanos(ns).as_secs_f64() * 1e3);
-    let shape = sparkline::of_buckets(&histogram.buckets)?;
-    Some(format!("{} latency {low:.3} {shape} {high:.3} ms", histogram.series))
+    let (before, after) =
+        (format!("{} latency {low:.3} ", histogram.series), format!(" {high:.3} ms"));
+    let shape = sparkline::of_buckets(
+        &histogram.buckets,
+        room(&[before.as_str(), &after].concat(), columns),
+    )?;
+    Some([before, shape, after].concat())
 }
 
 /// What was counted over each region in a line, and in another what was not, by reason.

@@ -235,7 +235,7 @@ impl Task {
             started: self.started,
             command: self.command(plan),
             logs,
-            histograms: output::is_for_a_person(),
+            columns: output::columns(),
         }
     }
 

@@ -97,6 +97,30 @@ fn taken(document: &Value) -> usize {
 }
 
 #[test]
+fn a_terminal_has_a_live_line_and_shapes_that_fit_and_a_pipe_has_neither() {
+    let command = |term| {
+        let brief = ["-p", "samples_max=20", "-p", "precision=0%", "-p", "budget=1s"];
+        bench(&["calibration", "--local"]).args(brief).env("TERM", term).boots_nothing()
+    };
+    let has_shape = |text: &str| text.chars().any(|c| ('▁'..='█').contains(&c));
+    for (term, live) in [("xterm", true), ("dumb", false)] {
+        let run = command(term).start_on_terminal().finish();
+        run.exits(0);
+        // It has 80 columns, as it does not know better.
+        let (before, summary) = run.stdout.split_once("host ").unwrap();
+        assert_eq!(before.contains("\x1b["), live, "{before:?}");
+        assert_eq!(before.contains(" s] measuring calibration"), !live, "{before:?}");
+        let shapes: Vec<&str> = summary.lines().filter(|line| has_shape(line)).collect();
+        assert!(!shapes.is_empty(), "{summary}");
+        assert!(shapes.iter().all(|line| line.trim_end().chars().count() <= 80), "{shapes:#?}");
+    }
+    let run = command("xterm").finish();
+    run.exits(0);
+    let all = run.stdout + &run.stderr;
+    assert!(!all.contains('\x1b') && !has_shape(&all), "{all}");
+}
+
+#[test]
 fn a_list_is_a_sweep_and_what_is_wrong_is_told_before_anything_starts() {
     let swept = bench(&["calibration", "--local", "-p", "sample_time=1ms,2ms"]).args(QUICK);
     let document = swept.boots_nothing().finish().result();
