@@ -5,7 +5,7 @@ mod ratio;
 
 pub(crate) use bootstrap::Generator;
 pub use bootstrap::median_interval;
-pub use ratio::{ALLOWANCE, Design, ENOUGH, Ratio, Runs};
+pub use ratio::{ALLOWANCE, ALLOWANCE_OF_ONE, Design, ENOUGH, Ratio, Runs};
 
 /// What one series of samples comes to. Every field but `count` has the unit of the samples.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -11,6 +11,13 @@ use super::{Summary, sorted};
 /// What is allowed for boots that differ, each way, where neither side has enough runs to show it.
 pub const ALLOWANCE: f64 = 0.1;
 
+/// The same where a run has a single number, such as a tail's percentile: a factor of 2. Nothing
+/// within the run says how it varies, and tails vary by tens of percents from boot to boot.
+pub const ALLOWANCE_OF_ONE: f64 = 1.0;
+
+/// So many degrees of freedom has what is presumed of boots: the fewest there are, as machines differ.
+const PRESUMED: usize = 1;
+
 /// How many runs of a side show how boots differ: two may agree by chance.
 pub const ENOUGH: usize = 3;
 
@@ -46,8 +53,11 @@ impl Ratio {
     /// The interval is the wider of two bootstraps on the logarithm: of runs, and of the samples
     /// within them. A bootstrap of few runs is too narrow (Hesterberg, "What teachers should know
     /// about the bootstrap", 2015, §5.2), so that one is widened as Student's t widens a normal
-    /// interval. Where one side has one run, its boot is taken to vary as the other side's do;
-    /// where neither has [`ENOUGH`], [`ALLOWANCE`] is added.
+    /// interval. Where one side has one run, its boot is taken to vary as the other side's do.
+    ///
+    /// One or two runs would be widened nearly without bound. So where a side has fewer than
+    /// [`ENOUGH`], what is [`presumed`] of boots bounds it, or the allowance where that is more:
+    /// [`ALLOWANCE`], or [`ALLOWANCE_OF_ONE`]; where both have fewer, the bound takes its place.
     #[must_use]
     pub fn of(a: &Runs, b: &Runs, design: Design) -> Option<Ratio> {
         let (a, b) = (Side::of(a)?, Side::of(b)?);
@@ -57,11 +67,19 @@ impl Ratio {
         let mut generator = Generator::new(2);
         let of_samples = interval(log, || b.resample(&mut generator) - a.resample(&mut generator));
         let of_runs = interval(log, || draw(&a, &b, pairs, &mut generator));
-        let (n, m) = (a.runs.len(), b.runs.len());
-        let wider = widening(n, m, pairs);
-        let allowed = if n.max(m) < ENOUGH { (1.0 + ALLOWANCE).ln() } else { 0.0 };
-        let below = of_samples.0.max(of_runs.0 * wider) + allowed;
-        let above = of_samples.1.max(of_runs.1 * wider) + allowed;
+        let wider = widening(a.runs.len(), b.runs.len(), pairs);
+        let allowance = allowance(&a, &b);
+        let presumed = presumed(&a, &b, pairs, allowance);
+        let enough = [a.runs.len() >= ENOUGH, b.runs.len() >= ENOUGH];
+        let reach = |samples: f64, runs: f64| {
+            let bound = samples + presumed.max(allowance);
+            match enough {
+                [false, false] => bound,
+                [true, true] => samples.max(runs * wider),
+                _ => samples.max((runs * wider).min(bound)),
+            }
+        };
+        let (below, above) = (reach(of_samples.0, of_runs.0), reach(of_samples.1, of_runs.1));
         let interval = ((log - below).exp(), (log + above).exp());
         Some(Ratio { a: log_a.exp(), b: log_b.exp(), ratio: log.exp(), interval })
     }
@@ -145,6 +163,39 @@ fn widening(a: usize, b: usize, pairs: bool) -> f64 {
     student(freedom) / 1.96 * (least / (least - 1.0)).sqrt()
 }
 
+/// What is allowed for boots that differ, as a logarithm.
+fn allowance(a: &Side, b: &Side) -> f64 {
+    let single = a.runs.iter().chain(&b.runs).any(|samples| samples.len() == 1);
+    (1.0 + if single { ALLOWANCE_OF_ONE } else { ALLOWANCE }).ln()
+}
+
+/// How far 95 % of ratios lie when boots vary as the runs do, and as is presumed: by so much that one
+/// run against one gives the allowance.
+///
+/// The presumption is a scaled inverse χ² distribution of the variance with [`PRESUMED`] degrees of
+/// freedom, so this is Student's t with those and the runs' own (Gelman et al., "Bayesian Data
+/// Analysis", 3rd edition, §3.2).
+fn presumed(a: &Side, b: &Side, pairs: bool, allowance: f64) -> f64 {
+    let of_ratio = (allowance / student(PRESUMED)).powi(2);
+    let (of_one, squares, own, parts) = if pairs {
+        let ratios: Vec<f64> = b.medians.iter().zip(&a.medians).map(|(b, a)| b - a).collect();
+        (of_ratio, squares(&ratios), ratios.len() - 1, 1.0 / float(ratios.len()))
+    } else {
+        let (n, m) = (a.medians.len(), b.medians.len());
+        let squares = squares(&a.medians) + squares(&b.medians);
+        (of_ratio / 2.0, squares, n + m - 2, 1.0 / float(n) + 1.0 / float(m))
+    };
+    let freedom = PRESUMED + own;
+    let variance = float(PRESUMED).mul_add(of_one, squares) / float(freedom);
+    student(freedom) * (variance * parts).sqrt()
+}
+
+/// The sum of the squares of what values, which are not none, are off their mean.
+fn squares(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / float(values.len());
+    values.iter().map(|value| (value - mean).powi(2)).sum()
+}
+
 /// The 97.5 % quantile of Student's t with so many degrees of freedom, from the table; beyond it, as nearly as 2.4 / n.
 fn student(freedom: usize) -> f64 {
     const TABLE: [f64; 12] =
@@ -217,13 +268,48 @@ mod tests {
 
     #[test]
     fn one_run_a_side_or_two_show_nothing_of_how_boots_differ() {
-        for (count, allowed) in [(1, 1.1), (2, 1.1), (3, 1.0)] {
-            let samples = vec![vec![100.0; 20]; count];
+        for (count, samples, allowed) in
+            [(1, 20, 1.1), (2, 20, 1.1), (3, 20, 1.0), (1, 1, 2.0), (2, 1, 2.0), (3, 1, 1.0)]
+        {
+            let samples = vec![vec![100.0; samples]; count];
             let alone = Ratio::of(&samples, &samples, Design::Pairs).unwrap();
             let (low, high) = alone.interval;
             assert_eq!((alone.a, alone.ratio), (100.0_f64.ln().exp(), 1.0));
             assert!((low * allowed - 1.0).abs() < 1e-9, "{count}: {low}");
             assert!((high / allowed - 1.0).abs() < 1e-9, "{count}: {high}");
+        }
+    }
+
+    #[test]
+    fn more_runs_say_hardly_less() {
+        let boot = |median: f64| vec![median; 20];
+        let (a0, a1, b0, b1) = (boot(100.0), boot(105.0), boot(80.0), boot(83.0));
+        let width = |a: &Runs, b: &Runs, design| {
+            let (low, high) = Ratio::of(a, b, design).unwrap().interval;
+            (high / low).ln() / 2.0
+        };
+        let one = width(std::slice::from_ref(&a0), std::slice::from_ref(&b0), Design::Apart);
+        let all = [a0, a1, boot(103.0), b0, b1, boot(81.0)];
+        for design in [Design::Apart, Design::Pairs] {
+            for (n, m) in [(2, 1), (1, 2), (2, 2), (1, 3), (3, 1), (2, 3), (3, 3)] {
+                let width = width(&all[..n], &all[3..3 + m], design);
+                assert!(width < one * 1.5, "{n} against {m}, {design:?}: {width}, one: {one}");
+            }
+        }
+        // Of two runs that differ by a fifth, Student's t alone would make it a factor of 10 each way.
+        let (low, high) =
+            Ratio::of(&[boot(100.0), boot(80.0)], &[boot(80.0)], Design::Apart).unwrap().interval;
+        assert!((0.4..0.8).contains(&low) && (1.0..1.7).contains(&high), "{low} {high}");
+    }
+
+    #[test]
+    fn single_numbers_of_few_runs_differ_only_when_by_far() {
+        for (count, factor, found) in
+            [(1, 1.9, false), (1, 2.1, true), (2, 0.55, false), (2, 0.45, true)]
+        {
+            let (a, b) = (vec![vec![10.0]; count], vec![vec![10.0 * factor]; count]);
+            let (low, high) = Ratio::of(&a, &b, Design::Pairs).unwrap().interval;
+            assert_eq!(low > 1.0 || high < 1.0, found, "{count} runs, {factor}: {low} {high}");
         }
     }
 
