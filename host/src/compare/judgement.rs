@@ -1,6 +1,5 @@
 //! What a ratio and its interval amount to.
 
-use super::Row;
 use lunlab_bench::unit::Better;
 use serde::Serialize;
 
@@ -24,16 +23,29 @@ impl Limits {
         Self { margin: margin.unwrap_or(usual), fail_on }
     }
 
-    /// Whether the whole interval of a row lies beyond what is allowed.
+    /// Says that the whole interval lies beyond what is allowed, where it does.
     #[must_use]
-    pub fn failed(&self, row: &Row) -> bool {
-        let (Some(allowed), Some((low, high))) = (self.fail_on, row.interval) else { return false };
-        match Better::of(&row.unit) {
+    pub fn worse(&self, (low, high): (f64, f64), unit: &str) -> Option<String> {
+        let allowed = self.fail_on?;
+        let worse = match Better::of(unit) {
             Some(Better::Lower) => low > 1.0 + allowed,
             Some(Better::Higher) => high < 1.0 - allowed,
             None => false,
-        }
+        };
+        worse.then(|| format!("worse by more than {}", percent(allowed)))
     }
+
+    /// The reason why B does not measure what A did, if that is a failure here.
+    #[must_use]
+    pub fn lost(&self, lost: bool, reason: &str) -> Option<String> {
+        (lost && self.fail_on.is_some()).then(|| format!("not measured in B as in A: {reason}"))
+    }
+}
+
+/// A part of one as people write it: `5 %`, `0.5 %`.
+pub(super) fn percent(part: f64) -> String {
+    let percent = (part * 1e6).round() / 1e4;
+    format!("{percent} %")
 }
 
 /// What a row amounts to.

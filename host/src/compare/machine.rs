@@ -1,6 +1,6 @@
 //! Which runs can stand beside each other: those of one machine, entered in one way.
 
-use super::LeftOut;
+use super::{LeftOut, specs};
 use crate::result::Document;
 use crate::result::locate::Found;
 use std::collections::BTreeSet;
@@ -83,9 +83,7 @@ pub(super) fn notes(a: &[&Found], b: &[&Found]) -> Vec<String> {
         notes.push("a result is there twice".to_owned());
     }
     let specs: BTreeSet<&String> = all.iter().filter_map(|run| run.spec.as_ref()).collect();
-    if specs.len() > 1 {
-        notes.push("the specs differ".to_owned());
-    }
+    notes.extend(specs::difference(&specs));
     notes
 }
 

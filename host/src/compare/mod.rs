@@ -1,11 +1,12 @@
 //! Two sides of results compared: what is better, worse, the same, and what nobody can tell.
 //!
 //! Pure: documents in, a [`Comparison`] out. `machine` says which runs stand beside each other at
-//! all, `pairing` finds what was measured on both sides, `judgement` judges it, `table` shows it.
+//! all, `specs` in what they were asked otherwise, `pairing` finds what was measured on both sides, `judgement` judges it, `table` shows it.
 
 mod judgement;
 mod machine;
 mod pairing;
+mod specs;
 mod table;
 
 use crate::result::locate::Found;
@@ -38,7 +39,7 @@ pub struct Comparison {
     pub left_out: Vec<LeftOut>,
     /// What the user should know of the runs.
     pub notes: Vec<String>,
-    /// Whether something is worse by more than `--fail-on` allows.
+    /// Whether something is worse by more than `--fail-on` allows, or B lacks what A measured.
     pub failed: bool,
 }
 
@@ -89,6 +90,8 @@ pub struct Row {
     pub judgement: Judgement,
     /// Why nothing more can be said.
     pub reason: Option<String>,
+    /// Why it is a failure by `--fail-on`; null where it is none.
+    pub failure: Option<String>,
     /// What to bear in mind: noise, runs that had to be passed over.
     pub flags: Vec<String>,
 }
@@ -112,7 +115,7 @@ pub fn compare(a: &[Found], b: &[Found], limits: Limits) -> Comparison {
     let interleaved = interleaved(&kept_a, &kept_b);
     let design = if interleaved { Design::Pairs } else { Design::Apart };
     let rows = pairing::rows(&kept_a, &kept_b, design, &limits);
-    let failed = rows.iter().any(|row| limits.failed(row));
+    let failed = rows.iter().any(|row| row.failure.is_some());
     Comparison {
         schema: SCHEMA,
         a: side(&kept_a),

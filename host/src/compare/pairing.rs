@@ -3,6 +3,7 @@
 use super::{Judgement, Limits, Measured, Row};
 use crate::result::Benchmark;
 use crate::result::locate::Found;
+use crate::spec::CONTENTS;
 use lunlab_bench::boot;
 use lunlab_bench::statistics::{Design, ENOUGH, Ratio};
 use lunlab_bench::unit::{Better, NANOSECONDS};
@@ -16,12 +17,27 @@ const CLOCK_OFF: f64 = 0.05;
 const PERCENTILES: [&str; 2] = ["p50", "p99"];
 
 /// What makes benchmarks the same.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 struct Key {
     workload: String,
     parameters: BTreeMap<String, Value>,
     /// Which of several in one run, from 1.
     occurrence: usize,
+}
+
+impl Key {
+    /// A parameter; where it is a file whose contents are known, its path says nothing.
+    fn value(&self, name: &str) -> Option<&Value> {
+        let contents = self.parameters.contains_key(&format!("{name}{CONTENTS}"));
+        self.parameters.get(name).filter(|_| !contents)
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.workload, self.occurrence) == (&other.workload, other.occurrence)
+            && differing(self, other).is_empty()
+    }
 }
 
 /// A benchmark of one side: those of its runs that can be relied on, by the number of the run.
@@ -31,6 +47,8 @@ struct Measurements<'a> {
     asked: usize,
     /// Why runs were passed over.
     problems: Vec<String>,
+    /// How many of them failed.
+    failed: usize,
 }
 
 /// Every benchmark of both sides, with its series where both have them.
@@ -44,7 +62,11 @@ pub(super) fn rows(a: &[&Found], b: &[&Found], design: Design, limits: &Limits) 
             let compiled = compiled(key, a);
             let sides = (measurements(key, a, &compiled), measurements(key, b, &compiled));
             match missing(key, &sides, (&keys_a, &keys_b)) {
-                Some(reason) => vec![Row { reason: Some(reason), ..row(key, &sides) }],
+                Some(reason) => {
+                    let lost = !sides.0.runs.is_empty() && !b.is_empty();
+                    let failure = limits.lost(lost, &reason);
+                    vec![Row { reason: Some(reason), failure, ..row(key, &sides) }]
+                }
                 None => compared(key, &sides, design, limits),
             }
         })
@@ -89,10 +111,12 @@ fn compiled(key: &Key, runs: &[&Found]) -> Option<String> {
 }
 
 fn measurements<'a>(key: &Key, runs: &[&'a Found], compiled: &Option<String>) -> Measurements<'a> {
-    let mut measurements = Measurements { runs: Vec::new(), asked: 0, problems: Vec::new() };
+    let mut measurements =
+        Measurements { runs: Vec::new(), asked: 0, problems: Vec::new(), failed: 0 };
     for (n, run) in runs.iter().enumerate() {
         let Some(benchmark) = find(key, run) else { continue };
         measurements.asked += 1;
+        measurements.failed += usize::from(!benchmark.errors.is_empty());
         match problem(benchmark, compiled) {
             Some(problem) => measurements.problems.push(problem),
             None => measurements.runs.push((n, benchmark)),
@@ -163,12 +187,16 @@ fn differing(key: &Key, other: &Key) -> Vec<String> {
     let mut names: Vec<&String> = names.collect();
     names.sort();
     names.dedup();
-    let value =
-        |key: &Key, name: &String| key.parameters.get(name).map_or("none".into(), Value::to_string);
+    let word = |key: &Key, name: &str| key.value(name).map_or("none".into(), Value::to_string);
     names
         .into_iter()
-        .filter(|name| key.parameters.get(*name) != other.parameters.get(*name))
-        .map(|name| format!("{name} {}, not {}", value(other, name), value(key, name)))
+        .filter(|name| key.value(name) != other.value(name))
+        .map(|name| match name.strip_suffix(CONTENTS) {
+            Some(file) if key.value(name).is_some() && other.value(name).is_some() => {
+                format!("{file} with other contents")
+            }
+            _ => format!("{name} {}, not {}", word(other, name), word(key, name)),
+        })
         .collect()
 }
 
@@ -190,7 +218,14 @@ fn compared(
         let better = Better::of(&unit).map(Better::word);
         judged(Row { series, unit, better, ..row(key, sides) }, sides, design, limits)
     };
-    names.into_iter().map(row).collect()
+    let mut rows: Vec<Row> = names.into_iter().map(row).collect();
+    let (a, b) = sides;
+    let broke = a.failed == 0 && b.failed > 0;
+    if let Some(first) = rows.first_mut() {
+        let reason = format!("B: failed in {} of {} runs, and in none of A's", b.failed, b.asked);
+        first.failure = first.failure.take().or_else(|| limits.lost(broke, &reason));
+    }
+    rows
 }
 
 /// A row with its ratio and what that amounts to.
@@ -220,12 +255,17 @@ fn judged(
         };
     for (side, of) in [("A", &of_a), ("B", &of_b)] {
         if of.is_empty() {
-            return Row { reason: Some(format!("{side} has no samples of it")), ..row };
+            let reason = format!("{side} has no samples of it");
+            let failure = limits.lost(side == "B", &reason);
+            return Row { reason: Some(reason), failure, ..row };
         }
     }
     let Some(ratio) = Ratio::of(&of_a, &of_b, design) else {
         let reason = "a median is not above 0, so there is no ratio".to_owned();
-        return Row { judgement: Judgement::CannotTell, reason: Some(reason), ..row };
+        let wanted = Better::of(&row.unit) == Some(Better::Higher);
+        let lost = wanted && Ratio::of(&of_a, &of_a, design).is_some();
+        let failure = limits.lost(lost, "a median of B is not above 0");
+        return Row { judgement: Judgement::CannotTell, reason: Some(reason), failure, ..row };
     };
     let measured = |value, runs, of: &[Vec<f64>]| {
         Some(Measured { value, runs, samples: of.iter().map(Vec::len).sum() })
@@ -238,6 +278,7 @@ fn judged(
         ratio: Some(ratio.ratio),
         interval: Some(ratio.interval),
         judgement,
+        failure: limits.worse(ratio.interval, &row.unit),
         reason: (judgement == Judgement::CannotTell).then(|| too_wide(few).to_owned()),
         ..row
     }
@@ -300,6 +341,7 @@ fn row(key: &Key, (a, b): &(Measurements<'_>, Measurements<'_>)) -> Row {
         interval: None,
         judgement: Judgement::NotCompared,
         reason: None,
+        failure: None,
         flags: [("A", a), ("B", b)]
             .into_iter()
             .flat_map(|(name, side)| flags(name, side))

@@ -1,5 +1,6 @@
 //! A comparison as a person reads it.
 
+use super::judgement::percent;
 use super::{Comparison, Judgement, Row, Side};
 use crate::escape::terminal;
 use lunlab_bench::unit::NANOSECONDS;
@@ -110,8 +111,9 @@ impl Text {
             (row.a, row.b, row.ratio, row.interval)
         {
             let (a, b) = (significant(a.value / scale), significant(b.value / scale));
-            let interval = format!("{low:.3} to {high:.3}");
-            self.line(&format!("  {name:<26} {a:>10} {b:>10} {ratio:>8.3}  {interval:<17} {word}"));
+            let interval = format!("{} to {}", part(low), part(high));
+            let ratio = part(ratio);
+            self.line(&format!("  {name:<26} {a:>10} {b:>10} {ratio:>8}  {interval:<17} {word}"));
             if let Some(reason) = &row.reason {
                 self.wrapped(INDENT * 2, reason);
             }
@@ -144,14 +146,15 @@ impl Text {
         self.wrapped(0, &format!("{words} (the same is within {margin}{pairs})"));
         if let Some(fail_on) = limits.fail_on {
             let fail_on = percent(fail_on);
-            let failed: Vec<&Row> =
-                comparison.rows.iter().filter(|row| limits.failed(row)).collect();
-            if failed.is_empty() {
-                self.wrapped(0, &format!("nothing is worse by more than {fail_on} for certain"));
+            if !comparison.failed {
+                let nothing = "nothing is worse by more than";
+                let all = "B measured all that A did";
+                self.wrapped(0, &format!("{nothing} {fail_on} for certain, and {all}"));
             }
-            for row in failed {
-                let name = format!("{} {}", row.workload, row.series);
-                self.wrapped(0, &format!("failed: {name} is worse by more than {fail_on}"));
+            for row in &comparison.rows {
+                let Some(failure) = &row.failure else { continue };
+                let name = format!("{} {}", title(row, &comparison.rows), row.series);
+                self.wrapped(0, &format!("failed: {} is {failure}", name.trim()));
             }
         }
     }
@@ -194,6 +197,11 @@ fn readable(row: &Row) -> (&str, f64) {
     }
 }
 
+/// A ratio: three places behind the point, unless it is far from 1.
+fn part(ratio: f64) -> String {
+    if (1e-3..1e4).contains(&ratio) { format!("{ratio:.3}") } else { format!("{ratio:.1e}") }
+}
+
 /// A number with four significant digits, or whole.
 fn significant(value: f64) -> String {
     match value {
@@ -203,10 +211,4 @@ fn significant(value: f64) -> String {
         _ if value >= 10.0 => format!("{value:.2}"),
         _ => format!("{value:.4}"),
     }
-}
-
-/// A part of one as people write it: `5 %`, `0.5 %`.
-fn percent(part: f64) -> String {
-    let percent = (part * 1e6).round() / 1e4;
-    format!("{percent} %")
 }

@@ -222,6 +222,93 @@ fn only_what_is_worse_for_certain_fails() {
 }
 
 #[test]
+fn what_a_measured_and_b_did_not_is_a_failure_where_one_is_asked_for() {
+    let cases: [(Spoil, Option<&str>); 10] = [
+        (|_| (), None),
+        (|run| run.benchmarks.clear(), Some("B has none")),
+        (|run| run.benchmarks[0].errors.push("EIO".into()), Some("B: failed: EIO")),
+        (|run| run.benchmarks[0].skipped = Some("gone".into()), Some("B: skipped: gone")),
+        (|run| run.benchmarks[0].series.clear(), Some("B has no samples of it")),
+        (
+            |run| run.benchmarks[0].series[0].samples = vec![0.0; 9],
+            Some("a median of B is not above 0"),
+        ),
+        (
+            |run| _ = run.benchmarks[0].parameters.insert("queue_depth".into(), 8.into()),
+            Some("B has other parameters: queue_depth 8, not 4"),
+        ),
+        (
+            |run| match run.run_id.as_str() {
+                "run-001" => run.benchmarks[0].errors.push("EIO".into()),
+                _ => (),
+            },
+            Some("failed in 1 of 4 runs, and in none of A's"),
+        ),
+        // More than A has is no failure.
+        (
+            |run| run.benchmarks.push(Benchmark { workload: "new".into(), ..Benchmark::default() }),
+            None,
+        ),
+        // Those on another machine say nothing of the kernel.
+        (|run| run.host.cpu_model = "another".into(), None),
+    ];
+    for (spoil, reason) in cases {
+        let (a, mut b) = alike(4);
+        b.iter_mut().for_each(|run| spoil(&mut run.document));
+        let comparison = compare(&a, &b, Limits::new(None, Some(0.03)));
+        let failure = comparison.rows.iter().find_map(|row| row.failure.clone());
+        let expected = reason.map(|reason| format!("not measured in B as in A: {reason}"));
+        assert!(
+            failure.as_deref().unwrap_or_default().contains(reason.unwrap_or_default()),
+            "{failure:?}, not {expected:?}"
+        );
+        assert_eq!((failure.is_some(), comparison.failed), (reason.is_some(), reason.is_some()));
+        let said = comparison.table().contains("is not measured in B as in A");
+        assert_eq!(said, reason.is_some(), "{}", comparison.table());
+        assert!(!compare(&a, &b, usual()).failed, "nobody asked");
+    }
+}
+
+/// Runs of one kernel as they were: the 99th percentiles of latencies, in milliseconds.
+const TAILS: [[f64; 3]; 2] = [[16.05, 12.80, 13.52], [18.83, 17.61, 14.45]];
+
+#[test]
+fn one_tail_a_run_is_no_ground_for_a_verdict() {
+    let (mut runs, _) = alike(3);
+    for tails in TAILS {
+        for (run, tail) in runs.iter_mut().zip(tails) {
+            run.document.benchmarks[0].latency_ns = [("p99".to_owned(), tail * 1e6)].into();
+        }
+        for (n, m) in [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)] {
+            let judged = |a: &[Found], b: &[Found]| compare(a, b, usual()).rows[1].judgement;
+            assert_eq!(judged(&runs[n..=n], &runs[m..=m]), Judgement::CannotTell, "{n} {m}");
+            let others = [runs[n].clone(), runs[m].clone()];
+            assert_eq!(judged(&runs[n..=n], &others), Judgement::CannotTell, "{n} and {m}");
+        }
+    }
+}
+
+#[test]
+fn a_file_is_known_by_its_contents_and_not_by_its_path() {
+    for (path, contents, reason) in [
+        ("/b/job.fio", "5e", None),
+        ("/a/job.fio", "00", Some("B has other parameters: job with other contents")),
+    ] {
+        let (mut a, mut b) = alike(3);
+        for (runs, path, contents) in [(&mut a, "/a/job.fio", "5e"), (&mut b, path, contents)] {
+            for run in runs {
+                let parameters = &mut run.document.benchmarks[0].parameters;
+                parameters.insert("job".into(), path.into());
+                parameters.insert("job_sha256".into(), contents.into());
+            }
+        }
+        let row = &compare(&a, &b, usual()).rows[0];
+        assert_eq!(row.judgement == Judgement::NotCompared, reason.is_some(), "{row:?}");
+        assert_eq!(row.reason.as_deref(), reason);
+    }
+}
+
+#[test]
 fn the_table_fits_and_is_harmless() {
     let (mut a, mut b) = alike(3);
     for run in a.iter_mut().chain(&mut b) {
@@ -243,6 +330,10 @@ fn the_table_fits_and_is_harmless() {
         run.document.benchmarks.push(other);
         run.document.verdict.reason = "words ".repeat(60);
         run.document.verdict.kind = "fail".into();
+    }
+    for run in &mut b {
+        // The least number there is.
+        run.document.benchmarks[0].series[0].samples = vec![5e-324; 9];
     }
     let table = compare(&a, &b, Limits::new(None, Some(0.03))).table();
     assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");

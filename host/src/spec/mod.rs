@@ -57,7 +57,7 @@ pub use target::{
     MAX_RECV_DATA_SEGMENT_LENGTH, MappedLun, MutualChap, Network, PortalSpec, TPG_TAGS, Target,
     Tpg, USER_NETWORK_ADDRESS,
 };
-pub use workload::{Access, Measured};
+pub use workload::{Access, CONTENTS, Measured};
 
 /// The text of the spec that a run uses when it is given none.
 pub const DEFAULT_SPEC: &str = include_str!("default.toml");

@@ -13,6 +13,9 @@ use super::check::{Check, Dimension, Metric};
 use super::quantity::{parse_duration, parse_size};
 use super::sections::keys::LOGIN;
 
+/// What the name of a parameter that is a file has behind it where it names the SHA-256 of the contents.
+pub const CONTENTS: &str = "_sha256";
+
 /// One benchmark of a declared workload.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
@@ -20,6 +23,8 @@ pub struct Measured {
     pub workload: &'static str,
     /// A value for every parameter: sizes in bytes, times in milliseconds, lists with commas.
     pub values: Vec<(String, String)>,
+    /// The SHA-256 of every file among them, by its parameter.
+    pub contents: Vec<(&'static str, String)>,
     /// Where it logs in when it goes over iSCSI.
     pub login: Login,
     /// What its results must satisfy.
@@ -35,7 +40,7 @@ impl Measured {
         find(self.workload).map(|known| known.workload.run)
     }
 
-    /// The values as results have them: numbers as numbers.
+    /// The values as results have them: numbers as numbers, and beside the path of a file what is in it.
     #[must_use]
     pub fn shown(&self) -> BTreeMap<String, serde_json::Value> {
         let shown = |(key, value): &(String, String)| {
@@ -45,7 +50,10 @@ impl Measured {
         let holding = self.values.iter();
         let holding = holding.filter(|(key, _)| !self.overruled.contains(&key.as_str()));
         let login = self.is_over_iscsi().then(|| self.login.shown()).into_iter().flatten();
-        holding.map(shown).chain(login).collect()
+        let contents = self.contents.iter();
+        let contents =
+            contents.map(|(key, digest)| (format!("{key}{CONTENTS}"), digest.clone().into()));
+        holding.map(shown).chain(contents).chain(login).collect()
     }
 
     /// Whether lunlab's own initiator runs it, from the host.

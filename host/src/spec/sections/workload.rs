@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::benchmark::{read_checks, read_login};
 use super::keys::LOGIN;
+use crate::digest::Digest;
 use crate::spec::job;
 use crate::spec::quantity::{format_duration, format_size};
 use crate::spec::reader::{Reader, Section};
@@ -41,7 +42,10 @@ pub(super) fn read(
     let metrics = metrics(known.workload, &values);
     let checks = read_checks(section, &metrics, !unread, reader);
     let overruled = judge_job(section, known, &values, reader);
-    Measured { workload: known.workload.name, values, login, checks, overruled }
+    let (workload, contents) = (known.workload.name, Vec::new());
+    let mut asked = Measured { workload, values, contents, login, checks, overruled };
+    asked.contents = asked.files().filter_map(digest).collect();
+    asked
 }
 
 /// The parameters that make a sweep where they have a list.
@@ -159,6 +163,12 @@ fn judge_job(
         reader.fault_with_hint(span, key, message, Some(hint.to_owned()));
     }
     job::overruled(&String::from_utf8_lossy(&bytes))
+}
+
+/// The SHA-256 of a parameter's file.
+fn digest((parameter, path): (&'static str, &str)) -> Option<(&'static str, String)> {
+    let digest = Digest::of_reader(std::fs::File::open(path).ok()?).ok()?;
+    Some((parameter, digest.to_string()))
 }
 
 /// What a parameter that must be given may be.

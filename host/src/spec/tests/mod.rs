@@ -161,6 +161,7 @@ fn the_default_spec_is_what_the_design_says() {
                 }),
                 Benchmark::Measured(Measured {
                     workload: "hash",
+                    contents: vec![],
                     login: Login::default(),
                     values: [
                         ("size", "32"),

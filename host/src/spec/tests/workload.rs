@@ -199,6 +199,9 @@ fn a_file_is_relative_to_the_spec_and_must_be_there() {
     let files: Vec<_> = measured(&spec)[0].files().collect();
     assert_eq!(files, [("job", path)]);
     assert!(copy.contains(&format!("job = \"{path}\"")), "{copy}");
+    let shown = measured(&spec)[0].shown();
+    let digest = crate::digest::Digest::of(b"[a]\n").to_string();
+    assert_eq!((&shown["job"], &shown["job_sha256"]), (&path.into(), &digest.into()));
     for (written, problem) in [("b.fio", "No such file or directory"), (".", "Is a directory")] {
         let faults = Spec::parse(&text(written), base).unwrap_err().render("s.toml");
         let expected = format!("benchmark[0].job: {written:?}: {problem}");
