@@ -167,7 +167,7 @@ Examples:
 Ratios are B over A. With fewer than three runs a side nobody knows how much boots differ, so 10 %
 are allowed for that each way: make more runs, or let `lunlab ab` do it.
 
-Exit codes: 0 compared, 1 something is worse by more than --fail-on, 2 usage, 3 nothing to compare";
+Exit codes: 0 compared, 1 something is worse by more than --fail-on, or B lacks it, 2 usage, 3 nothing to compare";
 
 const AB_EXAMPLES: &str = "\
 Examples:
@@ -179,7 +179,7 @@ Examples:
 Runs take turns: A B B A. The results are below ab-… in the results directory, in a and b, and
 `lunlab compare` reads those again. Ctrl-C ends the run and compares what is there.
 
-Exit codes: 0 compared, 1 something is worse by more than --fail-on, those of `lunlab run` when a run
+Exit codes: 0 compared, 1 something is worse by more than --fail-on, or B lacks it, those of `lunlab run` when a run
 does not pass: it is the last one then";
 
 /// `lunlab run`.
@@ -371,8 +371,8 @@ pub struct Report {
 #[derive(Debug, Args)]
 pub struct Compare {
     /// A and B: a result, its result.json, a directory of results, `last`, `last~1`, or some of these
-    /// with commas between them
-    #[arg(value_name = "RESULT", num_args = 2)]
+    /// with commas between them; or, alone, the directory of an `ab`
+    #[arg(value_name = "RESULT", num_args = 1..=2)]
     pub sides: Vec<String>,
     /// Results of A; may be given again
     #[arg(long, value_name = "RESULT")]
@@ -433,7 +433,7 @@ pub struct Ab {
 /// What a comparison is judged by.
 #[derive(Debug, Clone, Args)]
 pub struct Judging {
-    /// Exit with 1 when something is worse by more than this for certain: 3%
+    /// Exit with 1 when something is worse by more than this for certain, or B lacks what A measured: 3%
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub fail_on: Option<f64>,
     /// What differs by less is the same; by default 5%, or --fail-on when that is less

@@ -26,7 +26,10 @@ struct Side {
 
 /// Runs both sides by turns, then compares them.
 pub(super) fn run(command: &cli::Ab, started: Instant) -> Result<u8, Error> {
-    let tasks = tasks(command)?;
+    let name = crate::result::new_run_id(SystemTime::now())
+        .map_err(|error| Error::environment(format!("draw a name: {error}")))?;
+    let place = command.running.results.join(format!("ab-{name}"));
+    let tasks = tasks(command, &place)?;
     let mut interrupts = Interrupts::take()?;
     let mut sides = match plan(tasks, started) {
         Ok(sides) => sides,
@@ -42,8 +45,18 @@ pub(super) fn run(command: &cli::Ab, started: Instant) -> Result<u8, Error> {
         }
         return Ok(0);
     }
-    let ended = take_turns(command, &mut sides, &mut interrupts, started)?;
+    let ended = take_turns(command, &mut sides, &mut interrupts, started);
     let [a, b] = &sides;
+    let judged = judge(command, a, b, ended);
+    if !command.running.quiet && place.exists() {
+        output::progress(&format!("the results are in {}", place.display()));
+    }
+    judged
+}
+
+/// Compares what there is, unless something went wrong; gives the exit code.
+fn judge(command: &cli::Ab, a: &Side, b: &Side, ended: Result<u8, Error>) -> Result<u8, Error> {
+    let ended = ended?;
     if a.found.is_empty() || b.found.is_empty() {
         return Ok(ended);
     }
@@ -59,7 +72,7 @@ pub(super) fn run(command: &cli::Ab, started: Instant) -> Result<u8, Error> {
 }
 
 /// What each side runs: the spec and what was typed, in a directory of this experiment.
-fn tasks(command: &cli::Ab) -> Result<[Task; 2], Error> {
+fn tasks(command: &cli::Ab, place: &Path) -> Result<[Task; 2], Error> {
     if command.kernels.len() > 2 || command.modules.len() > 2 {
         let error = Error::usage("ab: more than two of --kernel or --modules are given");
         return Err(error.with_hint("the first is A's, the second B's"));
@@ -69,9 +82,6 @@ fn tasks(command: &cli::Ab) -> Result<[Task; 2], Error> {
         let error = Error::usage("ab: standard input is read once, and both sides need a spec");
         return Err(error.with_hint("write the spec to a file"));
     }
-    let name = crate::result::new_run_id(SystemTime::now())
-        .map_err(|error| Error::environment(format!("draw a name: {error}")))?;
-    let place = command.running.results.join(format!("ab-{name}"));
     let task = |at: usize, directory: &str, append: &[String]| {
         let mut guest = command.guest.clone();
         guest.append.extend_from_slice(append);

@@ -5,6 +5,7 @@ use crate::compare::{Comparison, Limits, compare};
 use crate::error::Error;
 use crate::output;
 use crate::result::locate;
+use std::path::Path;
 
 /// Compares what was named.
 pub(super) fn run(command: &cli::Compare) -> Result<u8, Error> {
@@ -23,14 +24,14 @@ pub(super) fn conclude(comparison: &Comparison, format: Format) -> Result<u8, Er
             .map_err(|error| Error::internal(format!("write the comparison: {error}")))?,
     };
     let _nobody_reads = output::text(&text);
-    if !comparison.compared() {
+    if !comparison.compared() && !comparison.failed {
         let error = Error::environment("compare: there is nothing that both sides have");
         return Err(error.with_hint("the reasons are in the table"));
     }
     Ok(u8::from(comparison.failed))
 }
 
-/// What is A and what is B: two words, or those after --a and --b.
+/// What is A and what is B: two words, or those after --a and --b, or the directory of an `ab`.
 fn sides(command: &cli::Compare) -> Result<(Vec<String>, Vec<String>), Error> {
     let way_out =
         "write two of them, or --a and --b as often as needed: lunlab compare last~1 last";
@@ -40,7 +41,14 @@ fn sides(command: &cli::Compare) -> Result<(Vec<String>, Vec<String>), Error> {
         ([], false, false) => Ok((command.a.clone(), command.b.clone())),
         ([], true, true) => refuse("compare: no results are named"),
         ([], ..) => refuse("compare: only one side is named"),
-        ([_], true, true) => refuse("compare: only one side is named"),
+        ([both], true, true) => {
+            let side = |name| Path::new(both).join(name);
+            if !side("a").is_dir() || !side("b").is_dir() {
+                return refuse("compare: only one side is named");
+            }
+            let words = |name| side(name).to_str().map(|word| vec![word.to_owned()]);
+            Ok((words("a").unwrap_or_default(), words("b").unwrap_or_default()))
+        }
         _ => refuse("compare: sides are named both by their place and by --a or --b"),
     }
 }

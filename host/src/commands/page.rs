@@ -46,7 +46,7 @@ fn material(report: &Report) -> Result<Material, Error> {
     let read = |words: &[String]| locate::read_all(words, &report.directory);
     let (alone, a, b) = (read(&report.results)?, read(&report.a)?, read(&report.b)?);
     let comparison = match &report.compare {
-        Some(place) => Some(read_comparison(place)?),
+        Some(place) => Some(read_comparison(place, &a, &b)?),
         None if a.is_empty() || b.is_empty() => None,
         None => Some(Comparison::of(&compare(&a, &b, Limits::new(None, None)))?),
     };
@@ -66,11 +66,23 @@ fn named(word: &str, side: Option<Side>, found: Vec<Found>) -> Vec<Run> {
     runs.collect()
 }
 
-fn read_comparison(place: &Path) -> Result<Comparison, Error> {
+/// Reads a comparison, which must be one of these sides: another would contradict what is beside it.
+fn read_comparison(place: &Path, a: &[Found], b: &[Found]) -> Result<Comparison, Error> {
     let refused =
         |problem: String| Error::usage(format!("--compare {}: {problem}", place.display()));
     let json = std::fs::read(place).map_err(|error| refused(error.to_string()))?;
-    serde_json::from_slice(&json).map_err(|error| refused(format!("no comparison: {error}")))
+    let comparison: Comparison = serde_json::from_slice(&json)
+        .map_err(|error| refused(format!("no comparison: {error}")))?;
+    let (a, b) = (run_ids(a), run_ids(b));
+    let Some(problem) = comparison.unlike(&a, &b) else { return Ok(comparison) };
+    let turned = comparison.unlike(&b, &a).is_none();
+    let way_out =
+        if turned { "A and B are the other way round in it" } else { "leave --compare out" };
+    Err(refused(format!("it compares other runs: {problem}")).with_hint(way_out))
+}
+
+fn run_ids(runs: &[Found]) -> Vec<&str> {
+    runs.iter().map(|run| run.document.run_id.as_str()).collect()
 }
 
 fn is_stdout(place: &Path) -> bool {

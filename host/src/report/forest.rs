@@ -12,6 +12,10 @@ use serde::Deserialize;
 /// What `lunlab compare --format json` prints, as far as a page shows it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Comparison {
+    a: Runs,
+    b: Runs,
+    #[serde(default)]
+    left_out: Vec<LeftOut>,
     rows: Vec<Row>,
     #[serde(default)]
     notes: Vec<String>,
@@ -26,6 +30,34 @@ impl Comparison {
         let broken = |error| Error::internal(format!("show the comparison: {error}"));
         serde_json::to_value(found).and_then(serde_json::from_value).map_err(broken)
     }
+
+    /// Says where it is not one of these runs of A and of B.
+    #[must_use]
+    pub fn unlike(&self, a: &[&str], b: &[&str]) -> Option<String> {
+        [("A", &self.a, a), ("B", &self.b, b)].into_iter().find_map(|(side, compared, given)| {
+            let left_out = self.left_out.iter().filter(|run| run.side == side);
+            let left_out = left_out.map(|run| run.run.as_str());
+            let known: Vec<&str> =
+                compared.runs.iter().map(String::as_str).chain(left_out).collect();
+            let missing = known.iter().find(|run| !given.contains(run));
+            let missing = missing.map(|run| format!("its {side} has {run}, which is not given"));
+            let other = given.iter().find(|run| !known.contains(run));
+            missing.or_else(|| other.map(|run| format!("its {side} does not have {run}")))
+        })
+    }
+}
+
+/// The runs of one side.
+#[derive(Clone, Debug, Deserialize)]
+struct Runs {
+    runs: Vec<String>,
+}
+
+/// A run that was not compared.
+#[derive(Clone, Debug, Deserialize)]
+struct LeftOut {
+    side: String,
+    run: String,
 }
 
 /// One series on both sides.

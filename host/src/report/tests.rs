@@ -73,7 +73,26 @@ fn comparison(word: &str) -> Comparison {
     };
     let rows =
         [row("slower", Some(1.1), "worse"), row("alike", Some(1.0), word), row("new", None, "x")];
-    serde_json::from_value(serde_json::json!({"rows": rows, "notes": [word]})).unwrap()
+    serde_json::from_value(serde_json::json!({
+        "a": {"runs": ["1", "2"]}, "b": {"runs": ["3"]}, "rows": rows, "notes": [word],
+        "left_out": [{"side": "B", "run": "4", "reason": "another CPU"}],
+    }))
+    .unwrap()
+}
+
+#[test]
+fn a_comparison_belongs_to_its_runs_on_their_sides() {
+    let comparison = comparison("x");
+    let cases: [(&[&str], &[&str], Option<&str>); 5] = [
+        (&["2", "1"], &["3", "4"], None),
+        (&["3", "4"], &["1", "2"], Some("its A has 1, which is not given")),
+        (&["1"], &["3", "4"], Some("its A has 2, which is not given")),
+        (&["1", "2"], &["3"], Some("its B has 4, which is not given")),
+        (&["1", "2"], &["3", "4", "5"], Some("its B does not have 5")),
+    ];
+    for (a, b, expected) in cases {
+        assert_eq!(comparison.unlike(a, b).as_deref(), expected, "{a:?} {b:?}");
+    }
 }
 
 fn sections(page: &str) -> Vec<&str> {

@@ -6,6 +6,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+/// What can be named.
+const NAMES: &str =
+    "name a result's directory, its result.json, a directory of results, last or last~1";
+
 /// The file that makes a directory a result.
 const FILE: &str = "result.json";
 
@@ -24,16 +28,20 @@ pub struct Found {
     pub incomplete: bool,
 }
 
-/// Reads the results that a word names: `last`, `last~1`, a result's directory, its `result.json`, a directory of several results, or some
-/// of these with commas between them. In the order in which they were made.
+/// Reads the results that a word names: `last`, `last~1`, a result's directory, its document whatever its name, a directory of several
+/// results, or some of these with commas between them. In the order in which they were made.
 ///
 /// # Errors
-/// When one is not there, or is no result.
+/// When one is not there, or is no result; when nothing is named.
 pub fn read(word: &str, results: &Path) -> Result<Vec<Found>, Error> {
     let mut found = Vec::new();
-    for one in parts(word) {
-        for directory in directories(one, results)? {
-            found.push(read_one(&directory)?);
+    let parts = parts(word);
+    if parts.is_empty() {
+        return Err(Error::usage(format!("{word:?} names no result")).with_hint(NAMES));
+    }
+    for one in parts {
+        for place in places(one, results)? {
+            found.push(read_one(&place)?);
         }
     }
     found.sort_by(|a, b| a.document.started_at.cmp(&b.document.started_at));
@@ -61,20 +69,14 @@ fn parts(word: &str) -> Vec<&str> {
     word.split(',').map(str::trim).filter(|part| !part.is_empty()).collect()
 }
 
-fn directories(word: &str, results: &Path) -> Result<Vec<PathBuf>, Error> {
+/// Directories of results, or documents.
+fn places(word: &str, results: &Path) -> Result<Vec<PathBuf>, Error> {
     if let Some(back) = back(word) {
         return nth_last(word, back, results).map(|path| vec![path]);
     }
     let path = Path::new(word);
-    if path.join(FILE).is_file() {
+    if path.is_file() || path.join(FILE).is_file() {
         return Ok(vec![path.to_owned()]);
-    }
-    if path.is_file() {
-        let directory = path.parent().filter(|parent| *parent != Path::new(""));
-        return match path.file_name() {
-            Some(name) if name == FILE => Ok(vec![directory.unwrap_or(Path::new(".")).to_owned()]),
-            _ => Err(no_result(path, "it is no result.json")),
-        };
     }
     if !path.is_dir() {
         return Err(no_result(path, "there is nothing"));
@@ -129,27 +131,31 @@ fn is_running(directory: &Path) -> bool {
 
 fn no_result(path: &Path, why: &str) -> Error {
     let message = format!("read the result {}: {why}", path.display());
-    Error::usage(message).with_hint(
-        "name a result's directory, its result.json, a directory of results, last or last~1",
-    )
+    Error::usage(message).with_hint(NAMES)
 }
 
-fn read_one(directory: &Path) -> Result<Found, Error> {
-    let loaded = load(directory).map_err(|error| {
+fn read_one(place: &Path) -> Result<Found, Error> {
+    let loaded = load(place).map_err(|error| {
         let refused = Error::usage(error.to_string());
-        match error.hint() {
-            Some(hint) => refused.with_hint(hint),
-            None => refused,
-        }
+        refused.with_hint(error.hint().unwrap_or_else(|| NAMES.to_owned()))
     })?;
+    let Loaded { path, document, json, incomplete } = loaded;
+    let directory = path.parent().filter(|parent| *parent != Path::new(""));
+    let directory = directory.unwrap_or(Path::new(".")).to_owned();
+    // What is beside a document of another name may be anybody's.
+    let own = path.file_name().is_some_and(|name| name == FILE);
+    let spec = if own { spec_in(&directory)? } else { None };
+    Ok(Found { directory, document, json, spec, incomplete })
+}
+
+/// The spec of a result's directory.
+fn spec_in(directory: &Path) -> Result<Option<String>, Error> {
     let path = directory.join("spec.toml");
-    let spec = match fs::read_to_string(&path) {
-        Ok(spec) => Some(spec),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(Error::usage(format!("read {}: {error}", path.display()))),
-    };
-    let Loaded { document, json, incomplete, .. } = loaded;
-    Ok(Found { directory: directory.to_owned(), document, json, spec, incomplete })
+    match fs::read_to_string(&path) {
+        Ok(spec) => Ok(Some(spec)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::usage(format!("read {}: {error}", path.display()))),
+    }
 }
 
 #[cfg(test)]
@@ -192,6 +198,13 @@ mod tests {
         ] {
             assert_eq!(names(&word, path), expected, "{word}");
         }
+        // What `run --format json` printed, wherever it was put.
+        let saved = path.join("base.json");
+        fs::copy(path.join("2026-1/result.json"), &saved).unwrap();
+        fs::write(path.join("spec.toml"), "another's").unwrap();
+        let found = read(saved.to_str().unwrap(), path).unwrap();
+        assert_eq!((found.len(), found[0].spec.as_deref()), (1, None));
+        assert_eq!(found[0].document.run_id, "2026-1");
         // A run that is not over is there by its own name only.
         let running = fs::File::open(path.join("2026-2.incomplete")).unwrap();
         running.lock().unwrap();
@@ -207,12 +220,16 @@ mod tests {
         let directory = results(&["2026-1"]);
         let path = directory.path();
         fs::write(path.join("notes"), "x").unwrap();
+        fs::write(path.join("numbers.json"), "{\"schema\": 1}").unwrap();
         fs::create_dir(path.join("empty")).unwrap();
         let at = |name: &str| path.join(name).display().to_string();
         for (word, part) in [
             ("last~1".to_owned(), "there are not so many"),
             (at("absent"), "there is nothing"),
-            (at("notes"), "it is no result.json"),
+            (at("notes"), "notes: no result document"),
+            (at("numbers.json"), "no result document: missing field"),
+            (String::new(), "\"\" names no result"),
+            (" , ".to_owned(), "names no result"),
             (at("empty"), "it holds no result.json"),
         ] {
             let error = read(&word, path).unwrap_err();

@@ -116,7 +116,10 @@ fn comparison() -> Value {
         .zip(["worse", "same", "better", "cannot-tell"].into_iter().cycle())
         .map(|(n, word)| row(n, word))
         .collect();
-    json!({"rows": rows, "notes": []})
+    let run = |n: u32| format!("20260102T030405678Z-{n:08x}");
+    json!({
+        "a": {"runs": [run(0), run(1)]}, "b": {"runs": [run(3), run(4)]}, "rows": rows, "notes": [],
+    })
 }
 
 /// A directory with a real result, rich ones made of it, and their pages.
