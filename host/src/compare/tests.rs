@@ -238,9 +238,10 @@ fn what_a_measured_and_b_did_not_is_a_failure_where_one_is_asked_for() {
             Some("B has other parameters: queue_depth 8, not 4"),
         ),
         (
-            |run| match run.run_id.as_str() {
-                "run-001" => run.benchmarks[0].errors.push("EIO".into()),
-                _ => (),
+            |run| {
+                if run.run_id == "run-001" {
+                    run.benchmarks[0].errors.push("EIO".into());
+                }
             },
             Some("failed in 1 of 4 runs, and in none of A's"),
         ),
