@@ -8,6 +8,8 @@ use serde_json::Value;
 
 const QUICK: [&str; 6] = ["-p", "samples_max=5", "-p", "samples_min=5", "-p", "warm_up=10ms"];
 
+const LONG: [&str; 6] = ["-p", "budget=10m", "-p", "precision=0%", "-p", "samples_max=100000"];
+
 fn bench(words: &[&str]) -> Lunlab {
     Lunlab::command(["bench"]).args(words)
 }
@@ -62,9 +64,8 @@ fn what_cannot_be_counted_is_told() {
 
 #[test]
 fn what_ends_it_on_the_host_itself_ends_the_workload_and_keeps_the_samples() {
-    let long = ["-p", "budget=10m", "-p", "precision=0%", "-p", "samples_max=100000"];
     for (signal, kind) in [(Signal::INT, "interrupted"), (Signal::KILL, "incomplete")] {
-        let run = bench(&["calibration", "--local"]).args(long).boots_nothing().start();
+        let run = bench(&["calibration", "--local"]).args(LONG).boots_nothing().start();
         run.wait_for("measuring calibration").wait_for_result(|document| taken(document) > 3);
         let leftovers = run.leftovers();
         assert_eq!(leftovers.processes.len(), 2, "the workload's is one of its own");
@@ -79,13 +80,12 @@ fn what_ends_it_on_the_host_itself_ends_the_workload_and_keeps_the_samples() {
 
 #[test]
 fn a_signal_that_the_workload_meets_first_is_an_interruption_all_the_same() {
-    let run = bench(&["calibration", "--local", "-p", "budget=10m", "-p", "precision=0%"]);
-    let run = run.boots_nothing().start();
+    let run = bench(&["calibration", "--local"]).args(LONG).boots_nothing().start();
     run.wait_for("measuring calibration").wait_for_result(|document| taken(document) > 3);
     let leftovers = run.leftovers();
-    let workload = leftovers.processes.last().expect("the workload's");
-    assert_ne!(workload.id, leftovers.processes[0].id);
-    workload.signal(Signal::TERM);
+    let own = run.process().id;
+    let workload = leftovers.processes.iter().find(|process| process.id != own);
+    workload.expect("the workload's").signal(Signal::TERM);
     run.signal(Signal::TERM);
     run.finish().verdict("interrupted", 143);
     leftovers.assert_gone(Instant::now() + GRACE);
