@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::sampling::{Variant, calls_for, sample};
 use crate::unit;
 use crate::workload::{
-    Kind, Observer, Parameter, Run, Series, Stopped, Told, Values, Workload, independent,
+    Kind, Observer, Parameter, Run, Series, Stopped, Told, Values, Workload, Wrong,
 };
 
 /// The workload.
@@ -27,7 +27,7 @@ pub const WORKLOAD: Workload = Workload {
         many: true,
     }],
     series: Series::Of(series_of),
-    rule: independent,
+    rule,
     run: Run::Here(run),
 };
 
@@ -38,6 +38,22 @@ fn series_of(values: &Values) -> Vec<(String, &'static str)> {
         FUNCTIONS.iter().map(move |function| (series(function, size), unit::NANOSECONDS))
     };
     sizes.into_iter().flat_map(of_size).collect()
+}
+
+/// The most bytes of all sizes together: each function has a message of each, and a guest has little memory.
+const MOST: u64 = 64 << 20;
+
+fn rule(values: &Values) -> Result<(), Wrong> {
+    let sizes = values.numbers("size").unwrap_or_default();
+    let all = sizes.iter().fold(0, |all: u64, size| all.saturating_add(*size));
+    if all <= MOST {
+        return Ok(());
+    }
+    Err(Wrong {
+        keys: ["size"; 2],
+        message: format!("all sizes together are {all} bytes, {MOST} is the most"),
+        hint: "measure some of them in a benchmark of their own".to_owned(),
+    })
 }
 
 /// One for each of [`FUNCTIONS`].

@@ -78,6 +78,11 @@ fn values_that_do_not_go_together_are_refused_where_they_are_given() {
     let samples = "samples_min = 300 is more than samples_max = 200\n  hint: samples_min = 200 or less, or samples_max = 300 or more";
     for (workload, lines, expected) in [
         (
+            "hash",
+            "size = [\"64M\", 32]",
+            "3:8: benchmark[0].size: all sizes together are 67108896 bytes, 67108864 is the most",
+        ),
+        (
             "iblt",
             "entries = 10000\ndifferences = 100000",
             "s.toml:4:15: benchmark[0].differences: two sets of 10000 entries cannot have 100000 differences, twice the entries is the most\n  hint: differences = 20000 or less, or entries = 50000 or more",
