@@ -56,7 +56,7 @@ impl Ratio {
     /// interval. Where one side has one run, its boot is taken to vary as the other side's do.
     ///
     /// One or two runs would be widened nearly without bound. So where a side has fewer than
-    /// [`ENOUGH`], what is [`presumed`] of boots bounds it, or the allowance where that is more:
+    /// [`ENOUGH`], what is presumed of boots bounds it, or the allowance where that is more:
     /// [`ALLOWANCE`], or [`ALLOWANCE_OF_ONE`]; where both have fewer, the bound takes its place.
     #[must_use]
     pub fn of(a: &Runs, b: &Runs, design: Design) -> Option<Ratio> {
