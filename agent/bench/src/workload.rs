@@ -381,6 +381,9 @@ impl Workload {
     pub fn all_parameters(&self) -> impl Iterator<Item = &'static Parameter> + use<> {
         // What takes no samples needs no budget for them, and boots are counted.
         let budget = if self.has_budget() { Budget::PARAMETERS } else { &[] };
+        // What both ends do is in no region of one program.
+        let is_across = matches!(self.run, Run::Across);
+        let budget = budget.iter().filter(move |one| !is_across || one.name != "count");
         self.parameters.iter().chain(budget)
     }
 

@@ -123,7 +123,7 @@ mod tests {
             // A program has its pages to get first; what only reads the same buffers again has none.
             assert!(name != "fio" || faults["fio"] > 100, "{faults:?}");
         }
-        // A share's work is the kernel's and the server's: nothing of it is the program's own, and that is told.
+        // For a share there is a server in the tests of guests, which look at what was counted too.
         let drivers = WORKLOADS.iter().filter(|each| matches!(each.run, Run::Driver));
         let drivers = drivers.filter(|each| each.name != lunlab_bench::smb::WORKLOAD.name);
         let counting = drivers.filter(|each| each.all_parameters().any(|one| one.name == "count"));

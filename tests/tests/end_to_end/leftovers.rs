@@ -46,6 +46,8 @@ fn sigkill_while_it_provisions_leaves_nothing_running() {
 
 /// One that is over soon, one that takes its time, one that never begins.
 const LONG: &str = r#"
+[kernel]
+cmdline = "loglevel=7"
 [[benchmark]]
 workload = "hash"
 samples_max = 5

@@ -36,7 +36,8 @@ fn finding<'a>(benchmark: &'a Value, name: &str) -> &'a str {
 
 #[test]
 fn every_dialect_is_the_one_that_was_asked_for_and_moves_its_bytes_over_the_wire() {
-    let lunlab = smb(&["file_size=1M", "vers=2.1,3.0,3.1.1"]).args(["--format", "json"]);
+    let lunlab =
+        smb(&["file_size=1M", "vers=2.1,3.0,3.1.1", "count=true"]).args(["--format", "json"]);
     // Only Samba's own program hears the password.
     let password = lunlab.directory().path().join("password.secret");
     let script = format!("tee '{}' | pdbedit \"$@\"", password.display());
@@ -51,6 +52,9 @@ fn every_dialect_is_the_one_that_was_asked_for_and_moves_its_bytes_over_the_wire
 }
 
 fn is_whole(benchmark: &Value) {
+    let counters = benchmark["counters"].as_array().unwrap();
+    let switches = counters.iter().find(|each| each["name"] == "context-switches").unwrap();
+    assert!(switches["region"] == "share" && switches["value"].as_u64() > Some(8), "{switches}");
     let series = benchmark["series"].as_array().unwrap();
     let names: Vec<_> = series.iter().map(|each| each["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["write", "read", "create", "stat", "list", "rename", "unlink"]);

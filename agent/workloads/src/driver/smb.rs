@@ -14,7 +14,7 @@ use dialect::check_dialect;
 use lunlab_bench::sampling::{Variant, sample};
 use lunlab_bench::smb::given;
 use lunlab_bench::unit;
-use lunlab_bench::workload::{Observer, Stopped, Told, Values};
+use lunlab_bench::workload::{Observer, Stopped, Told, Values, Whose};
 use metadata::Metadata;
 use mount::{Mount, Share};
 use rustix::fs::statfs;
@@ -69,7 +69,11 @@ fn measure(values: &Values, share: &Share, observer: &mut dyn Observer) -> Resul
         per_second("rename", Metadata::rename),
         per_second("unlink", Metadata::unlink),
     ];
-    sample(&values.budget()?, &mut variants, observer)?;
+    // What the client does for its caller is counted with it, and checking what was read as well.
+    observer.begin("share", Whose::Own);
+    let outcome = sample(&values.budget()?, &mut variants, observer);
+    observer.end();
+    outcome?;
     drop(variants);
     observer.tell(Told::Finding { name: "wire", text: &sequential.wire_words() });
     Ok(())

@@ -35,6 +35,9 @@ pub(super) fn read(
         let value = read.unwrap_or_else(|| default_of(parameter));
         values.push((parameter.name.to_owned(), value));
     }
+    if !section.has("samples_min") {
+        lower_the_least(&mut values);
+    }
     let login = match logs_in(known.workload) {
         true => read_login(section, base, reader),
         false => Login::default(),
@@ -46,6 +49,17 @@ pub(super) fn read(
     let mut asked = Measured { workload, values, contents, login, checks, overruled };
     asked.contents = asked.files().filter_map(digest).collect();
     asked
+}
+
+/// Where only the greatest number of samples was said, the least is no more than that.
+fn lower_the_least(values: &mut [(String, String)]) {
+    let of = |name: &str| values.iter().find(|(key, _)| key == name)?.1.parse::<u64>().ok();
+    let Some(most) = of("samples_max") else { return };
+    if let Some((_, least)) = values.iter_mut().find(|(key, _)| key == "samples_min")
+        && least.parse::<u64>().is_ok_and(|least| least > most)
+    {
+        *least = most.to_string();
+    }
 }
 
 /// The parameters that make a sweep where they have a list.

@@ -102,11 +102,6 @@ fn values_that_do_not_go_together_are_refused_where_they_are_given() {
             "samples_min = 10\nsamples_max = 5",
             "samples_max: samples_min = 10 is more than samples_max = 5",
         ),
-        (
-            "hash",
-            "samples_max = 5",
-            "3:15: benchmark[0].samples_max: samples_min = 10 is more than samples_max = 5",
-        ),
         ("sighash", "samples_min = 300", &format!("3:15: benchmark[0].samples_min: {samples}")),
         ("hash", "samples_min = [5, 300]", "samples_min: samples_min = 300 is more"),
         (
@@ -123,6 +118,14 @@ fn values_that_do_not_go_together_are_refused_where_they_are_given() {
         ["\"iblt\"\nentries = 10\ndifferences = 20", "\"hash\"\nsamples_min = 5\nsamples_max = 5"]
     {
         assert!(parse(&format!("[[benchmark]]\nworkload = {good}")).is_ok(), "{good}");
+    }
+}
+
+#[test]
+fn the_greatest_number_of_samples_alone_lowers_the_least() {
+    for (lines, expected) in [("samples_max = 5", "5"), ("samples_max = 50", "10")] {
+        let spec = parse(&format!("[[benchmark]]\nworkload = \"hash\"\n{lines}")).unwrap();
+        assert_eq!(measured(&spec)[0].value("samples_min"), expected, "{lines}");
     }
 }
 
