@@ -83,10 +83,17 @@ fn list() -> String {
     }
     let _infallible = writeln!(text, "\nEach also has:");
     for parameter in lunlab_bench::sampling::Budget::PARAMETERS {
-        let (name, default) = (parameter.name, parameter.default);
-        let _infallible = writeln!(text, "{:<12}   {name}={default}: {}", "", parameter.about);
+        let (name, default, about) = (parameter.name, parameter.default, parameter.about);
+        let _infallible = writeln!(text, "{:<12}   {name}={default}: {about}{}", "", except(name));
     }
     text
+}
+
+/// Which workloads do not have a parameter that the others have.
+fn except(parameter: &str) -> String {
+    let lacks = |workload: &&Workload| !workload.all_parameters().any(|own| own.name == parameter);
+    let names: Vec<&str> = all().filter(lacks).map(|workload| workload.name).collect();
+    if names.is_empty() { String::new() } else { format!(" (not {})", names.join(", ")) }
 }
 
 /// The spec that runs these; a parameter goes to every workload that has it.
@@ -364,5 +371,6 @@ mod tests {
         let list = list();
         assert!(all().all(|workload| list.contains(workload.about)));
         assert!(!list.contains("storage object"), "{list}");
+        assert!(list.contains("over the measured region (not channel, boot)\n"), "{list}");
     }
 }
